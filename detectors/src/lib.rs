@@ -1,0 +1,11 @@
+//! What an HTTP exchange is, and everything that forms an opinion about one.
+//!
+//! No I/O, no clock, no async: a detector is a function of what it is given, so a replay of a capture gives what the
+//! live run gave. The sensor (package `apitap`) builds [`exchange::Exchange`]s and hands them to an
+//! [`inspect::Inspector`]; what comes back are [`finding::Finding`]s, which hold masked evidence and never a value.
+
+pub mod exchange;
+pub mod finding;
+pub mod inspect;
+pub mod scan;
+pub mod time;

@@ -1,0 +1,1 @@
+//! Findings to alerts: fingerprint, merge, severity.

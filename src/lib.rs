@@ -1,0 +1,11 @@
+//! apitap, a passive sensor for API security. `docs/ARCHITECTURE.md` is the map.
+//!
+//! Data flows one way, and a module uses only those before it:
+//! `time, capture -> link -> flow, tcp -> http -> worker -> pipeline -> alert -> cli`.
+
+pub mod alert;
+pub mod capture;
+pub mod http;
+pub mod link;
+pub mod tcp;
+pub mod time;

@@ -1,0 +1,3 @@
+//! The apitap command.
+
+fn main() {}
