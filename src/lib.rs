@@ -5,6 +5,7 @@
 
 pub mod alert;
 pub mod capture;
+pub mod flow;
 pub mod http;
 pub mod link;
 pub mod tcp;

@@ -6,26 +6,32 @@ use crate::tcp::SeqNumber;
 
 /// An IPv4 or IPv6 address in 16 bytes; IPv4 is kept as an IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Address(u128);
+pub struct Address([u8; 16]);
 
 impl Address {
     /// An IPv4 address from its octets.
     pub const fn v4(octets: [u8; 4]) -> Self {
-        Self(0xffff_0000_0000 | u32::from_be_bytes(octets) as u128)
+        let [a, b, c, d] = octets;
+        Self([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d])
     }
 
     /// An IPv6 address from its octets.
     pub const fn v6(octets: [u8; 16]) -> Self {
-        Self(u128::from_be_bytes(octets))
+        Self(octets)
     }
 
     /// The address in the standard library's form.
     pub fn to_ip(self) -> IpAddr {
-        IpAddr::from(self.0.to_be_bytes()).to_canonical()
+        IpAddr::from(self.0).to_canonical()
     }
 
-    /// The 128 bits.
+    /// The 128 bits, as a number.
     pub const fn bits(self) -> u128 {
+        u128::from_be_bytes(self.0)
+    }
+
+    /// The 16 octets.
+    pub const fn octets(self) -> [u8; 16] {
         self.0
     }
 }
