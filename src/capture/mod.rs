@@ -1,5 +1,7 @@
 //! Frames in: from live interfaces and from capture files.
 
+pub mod file;
+
 use crate::time::Timestamp;
 
 /// A frame as it was captured; borrows from the ring or the read buffer.

@@ -1,6 +1,22 @@
 //! Frame to segment: link headers, VLAN tags, IP, IP fragments, TCP headers.
+//!
+//! [`Dissector`] takes a frame and says what became of it. Where a layer ends, the next begins with nothing but a slice
+//! and the length that slice had on the wire, so a snapped frame is carried through all of them.
+
+mod checksum;
+mod counters;
+mod dissect;
+mod ethernet;
+mod ip;
+mod link_type;
+mod spread;
+mod tcp;
 
 use std::net::{IpAddr, SocketAddr};
+
+pub use counters::{Counters, DropReason};
+pub use dissect::{Dissector, Options, Outcome};
+pub use spread::spread;
 
 use crate::tcp::SeqNumber;
 
@@ -141,4 +157,17 @@ pub enum Checksum {
     Invalid,
     /// Not known: snapped, or not looked at.
     Unknown,
+}
+
+/// What to make of TCP checksums. The stage that knows directions applies it; the dissector computes unless told to ignore.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ChecksumPolicy {
+    /// A direction's bad checksums are accepted until it has shown a valid one on data: senders that leave the checksum to
+    /// their network card are captured before it is computed, and then it is wrong on all that they send.
+    #[default]
+    Auto,
+    /// Segments with a bad checksum are dropped.
+    Verify,
+    /// Checksums are not looked at.
+    Ignore,
 }
