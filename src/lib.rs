@@ -5,8 +5,13 @@
 
 pub mod alert;
 pub mod capture;
+pub mod counters;
+pub mod exchange_log;
 pub mod flow;
 pub mod http;
 pub mod link;
+pub mod observation;
+pub mod pipeline;
 pub mod tcp;
 pub mod time;
+pub mod worker;

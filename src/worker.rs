@@ -7,14 +7,14 @@ use apitap_detectors::exchange::{Anomalies, Exchange};
 use apitap_detectors::finding::Finding;
 use apitap_detectors::inspect::Inspector;
 use apitap_detectors::scan::{EntityType, Scanner};
-use serde::Serialize;
 
+use crate::counters::counters;
 use crate::exchange_log::{self, Targets};
 use crate::flow::{FlowId, FlowKey, FlowTable};
 use crate::http::{self, ExchangeSink};
-use crate::link::{Segment, Socket};
-use crate::observation::Observation;
-use crate::tcp::connection::{self, ChecksumPolicy, Verdict};
+use crate::link::{ChecksumPolicy, Segment, Socket};
+use crate::observation::{ExchangeContext, Observation, Subject};
+use crate::tcp::connection::{self, Verdict};
 use crate::tcp::{self, Direction, EndReason, HoldBudget, SeqNumber, StreamEvent, StreamSink};
 use crate::time::{Order, Span, Timestamp};
 
@@ -86,63 +86,66 @@ impl Output {
     }
 }
 
-/// What happened to segments between link and TCP. `segments_received = segments_tracked + segments_passed_over (each)`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct FlowCounters {
-    /// Segments taken in.
-    pub segments_received: u64,
-    /// Segments handed to a connection.
-    pub segments_tracked: u64,
-    /// Segments without a connection that carry nothing: the rest of one that began before the capture.
-    pub segments_passed_over_empty: u64,
-    /// Late copies of segments of a connection that is closed.
-    pub segments_passed_over_closed: u64,
-    /// Segments lost to a panic: a defect of the sensor.
-    pub segments_lost_panic: u64,
-    /// Connections seen.
-    pub flows_opened: u64,
-    /// Connections that ended by FIN or RST.
-    pub flows_closed: u64,
-    /// Connections that were silent for too long.
-    pub flows_expired_idle: u64,
-    /// Connections whose sockets were taken by a new one.
-    pub flows_replaced: u64,
-    /// Connections that made room for others: the memory budget was reached.
-    pub flows_evicted_budget: u64,
-    /// Connections still open at the end of the capture.
-    pub flows_ended_capture: u64,
-    /// Connections dropped after a panic: a defect of the sensor.
-    pub flows_dropped_panic: u64,
+counters! {
+    /// What happened to segments between link and TCP. `segments_received = segments_tracked + segments_passed_over (each)`.
+    pub struct FlowCounters {
+        /// Segments taken in.
+        pub segments_received,
+        /// Segments handed to a connection.
+        pub segments_tracked,
+        /// Segments without a connection that carry nothing: the rest of one that began before the capture.
+        pub segments_passed_over_empty,
+        /// Late copies of segments of a connection that is closed.
+        pub segments_passed_over_closed,
+        /// Segments lost to a panic: a defect of the sensor.
+        pub segments_lost_panic,
+        /// Connections seen.
+        pub flows_opened,
+        /// Connections that ended by FIN or RST.
+        pub flows_closed,
+        /// Connections that were silent for too long.
+        pub flows_expired_idle,
+        /// Connections whose sockets were taken by a new one.
+        pub flows_replaced,
+        /// Connections that made room for others: the memory budget was reached.
+        pub flows_evicted_budget,
+        /// Connections still open at the end of the capture.
+        pub flows_ended_capture,
+        /// Connections dropped after a panic: a defect of the sensor.
+        pub flows_dropped_panic,
+    }
 }
 
-/// What came of exchanges.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct ExchangeCounters {
-    /// Exchanges of which everything was in the capture.
-    pub complete: u64,
-    /// Exchanges of which something is missing.
-    pub incomplete: u64,
-    /// Exchanges without a request, among the incomplete ones.
-    pub without_request: u64,
-    /// Exchanges without a response, among the incomplete ones.
-    pub without_response: u64,
-    /// Exchanges with content past the inspection limit: scanned, but without its structure.
-    pub scanned_only: u64,
-    /// Exchanges with content that could not be decoded.
-    pub undecoded: u64,
-    /// Exchanges with an anomaly.
-    pub anomalous: u64,
-    /// Findings.
-    pub findings: u64,
+counters! {
+    /// What came of exchanges.
+    pub struct ExchangeCounters {
+        /// Exchanges of which everything was in the capture.
+        pub complete,
+        /// Exchanges of which something is missing.
+        pub incomplete,
+        /// Exchanges without a request, among the incomplete ones.
+        pub without_request,
+        /// Exchanges without a response, among the incomplete ones.
+        pub without_response,
+        /// Exchanges with content past the inspection limit: scanned, but without its structure.
+        pub scanned_only,
+        /// Exchanges with content that could not be decoded.
+        pub undecoded,
+        /// Exchanges with an anomaly.
+        pub anomalous,
+        /// Findings.
+        pub findings,
+    }
 }
 
-/// How often an entity was seen, before any alert policy.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct EntityCounters {
-    /// Responses that hold at least one.
-    pub responses: u64,
-    /// How many there were.
-    pub items: u64,
+counters! {
+    /// How often an entity was seen, before any alert policy.
+    pub struct EntityCounters {
+        /// Responses that hold at least one.
+        pub responses,
+        /// How many there were.
+        pub items,
+    }
 }
 
 /// Everything a worker counts.
@@ -158,6 +161,19 @@ pub struct Counters {
     pub exchanges: ExchangeCounters,
     /// Entities, in the order of [`EntityType::ALL`].
     pub entities: [EntityCounters; EntityType::ALL.len()],
+}
+
+impl Counters {
+    /// Adds what another worker counted.
+    pub fn merge(&mut self, other: &Self) {
+        self.flow.merge(&other.flow);
+        self.tcp.merge(&other.tcp);
+        self.http.merge(&other.http);
+        self.exchanges.merge(&other.exchanges);
+        for (ours, theirs) in self.entities.iter_mut().zip(&other.entities) {
+            ours.merge(theirs);
+        }
+    }
 }
 
 /// The stages from flow to exchange detectors, composed.
@@ -556,7 +572,12 @@ impl ExchangeSink for Inspection {
         }
         if !self.findings.is_empty() {
             self.exchanges.findings += self.findings.len() as u64;
-            let observation = Observation::of(exchange, std::mem::take(&mut self.findings));
+            let observation = Observation {
+                order: exchange.order,
+                subject: Subject::Server,
+                context: ExchangeContext::of(exchange),
+                findings: std::mem::take(&mut self.findings),
+            };
             self.outputs.push(Output::Observation(Box::new(observation)));
         }
     }

@@ -152,6 +152,11 @@ impl Reader {
         self.warning.as_ref()
     }
 
+    /// Why the file was not read to its end, if so; for when reading is over.
+    pub fn into_warning(self) -> Option<Warning> {
+        self.warning
+    }
+
     /// How many frames it has given.
     pub fn frames(&self) -> u64 {
         self.frames

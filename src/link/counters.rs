@@ -1,40 +1,41 @@
 //! What became of the frames, in numbers.
 
-use serde::Serialize;
+use crate::counters::counters;
 
-/// Counts of the link stage.
-///
-/// `frames_received = segments_dissected + every frames_dropped_*`; [`Counters::is_balanced`] says so.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Counters {
-    /// Frames given to the dissector.
-    pub frames_received: u64,
-    /// TCP segments that came out.
-    pub segments_dissected: u64,
-    /// Segments of which the snap length cut something off.
-    pub segments_snapped: u64,
-    /// Segments whose checksum (or whose IPv4 header's) is wrong. Dropping them is the next stage's decision.
-    pub segments_checksum_bad: u64,
-    /// Segments with the URG flag; their data is taken as any other.
-    pub segments_urgent: u64,
-    /// Frames of a link type that is not known here.
-    pub frames_dropped_link_type: u64,
-    /// Frames whose link header is cut off or contradicts itself.
-    pub frames_dropped_link_malformed: u64,
-    /// Frames with too many VLAN tags or labels.
-    pub frames_dropped_too_deep: u64,
-    /// Frames that carry neither IPv4 nor IPv6.
-    pub frames_dropped_not_ip: u64,
-    /// Packets whose IP header contradicts itself.
-    pub frames_dropped_ip_malformed: u64,
-    /// Packets that carry something else than TCP.
-    pub frames_dropped_not_tcp: u64,
-    /// Segments whose TCP header contradicts itself.
-    pub frames_dropped_tcp_malformed: u64,
-    /// Frames that the snap length cut off within their headers.
-    pub frames_dropped_snapped: u64,
-    /// Fragments of packets.
-    pub frames_dropped_fragment: u64,
+counters! {
+    /// Counts of the link stage.
+    ///
+    /// `frames_received = segments_dissected + every frames_dropped_*`; [`Counters::is_balanced`] says so.
+    pub struct Counters {
+        /// Frames given to the dissector.
+        pub frames_received,
+        /// TCP segments that came out.
+        pub segments_dissected,
+        /// Segments of which the snap length cut something off.
+        pub segments_snapped,
+        /// Segments whose checksum (or whose IPv4 header's) is wrong. Dropping them is the next stage's decision.
+        pub segments_checksum_bad,
+        /// Segments with the URG flag; their data is taken as any other.
+        pub segments_urgent,
+        /// Frames of a link type that is not known here.
+        pub frames_dropped_link_type,
+        /// Frames whose link header is cut off or contradicts itself.
+        pub frames_dropped_link_malformed,
+        /// Frames with too many VLAN tags or labels.
+        pub frames_dropped_too_deep,
+        /// Frames that carry neither IPv4 nor IPv6.
+        pub frames_dropped_not_ip,
+        /// Packets whose IP header contradicts itself.
+        pub frames_dropped_ip_malformed,
+        /// Packets that carry something else than TCP.
+        pub frames_dropped_not_tcp,
+        /// Segments whose TCP header contradicts itself.
+        pub frames_dropped_tcp_malformed,
+        /// Frames that the snap length cut off within their headers.
+        pub frames_dropped_snapped,
+        /// Fragments of packets.
+        pub frames_dropped_fragment,
+    }
 }
 
 /// Why a frame gave no segment.
@@ -93,39 +94,5 @@ impl Counters {
     /// Whether every frame is accounted for.
     pub fn is_balanced(&self) -> bool {
         self.frames_received == self.segments_dissected + self.frames_dropped()
-    }
-
-    /// Adds another dissector's counts.
-    pub fn merge(&mut self, other: &Self) {
-        let Self {
-            frames_received,
-            segments_dissected,
-            segments_snapped,
-            segments_checksum_bad,
-            segments_urgent,
-            frames_dropped_link_type,
-            frames_dropped_link_malformed,
-            frames_dropped_too_deep,
-            frames_dropped_not_ip,
-            frames_dropped_ip_malformed,
-            frames_dropped_not_tcp,
-            frames_dropped_tcp_malformed,
-            frames_dropped_snapped,
-            frames_dropped_fragment,
-        } = other;
-        self.frames_received += frames_received;
-        self.segments_dissected += segments_dissected;
-        self.segments_snapped += segments_snapped;
-        self.segments_checksum_bad += segments_checksum_bad;
-        self.segments_urgent += segments_urgent;
-        self.frames_dropped_link_type += frames_dropped_link_type;
-        self.frames_dropped_link_malformed += frames_dropped_link_malformed;
-        self.frames_dropped_too_deep += frames_dropped_too_deep;
-        self.frames_dropped_not_ip += frames_dropped_not_ip;
-        self.frames_dropped_ip_malformed += frames_dropped_ip_malformed;
-        self.frames_dropped_not_tcp += frames_dropped_not_tcp;
-        self.frames_dropped_tcp_malformed += frames_dropped_tcp_malformed;
-        self.frames_dropped_snapped += frames_dropped_snapped;
-        self.frames_dropped_fragment += frames_dropped_fragment;
     }
 }

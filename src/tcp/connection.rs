@@ -2,7 +2,7 @@
 
 use super::assembler::{Assembler, Overlap, Surroundings};
 use super::{Counters, Direction, EndReason, HoldBudget, SeqNumber, StreamEvent, StreamSink};
-use crate::link::{Checksum, Segment};
+use crate::link::{Checksum, ChecksumPolicy, Segment};
 use crate::time::{Span, Timestamp};
 
 /// How long a hole that the peer has acknowledged may still fill: an acknowledgment is sometimes captured before the
@@ -19,18 +19,6 @@ const WINDOW: i64 = 16 << 20;
 /// How far an RST's sequence number may lie from what is expected (RFC 5961 asks receivers for an exact match, but a
 /// sensor may have missed segments).
 const RESET_WINDOW: i64 = 1 << 20;
-
-/// How wrong checksums are dealt with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ChecksumPolicy {
-    /// A direction's wrong checksums are accepted until it has shown a valid one on data (offloading senders never do).
-    #[default]
-    Auto,
-    /// Segments with a wrong checksum are dropped.
-    Verify,
-    /// Checksums are not looked at.
-    Ignore,
-}
 
 /// A connection as a bystander sees it.
 #[derive(Debug, Default)]

@@ -11,9 +11,9 @@ pub mod assembler;
 pub mod connection;
 mod seq;
 
-use serde::Serialize;
-
 pub use seq::SeqNumber;
+
+use crate::counters::counters;
 
 /// Which way octets flow on a connection. Who is the client is not known here: `Forward` is the direction of the
 /// connection's first captured segment.
@@ -98,37 +98,38 @@ impl Default for HoldBudget {
     }
 }
 
-/// What happened to segments and their octets. `octets_received = delivered + retransmitted + dropped (each) + held`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Counters {
-    /// Segments taken in.
-    pub segments_received: u64,
-    /// Segments passed over for a wrong checksum.
-    pub segments_dropped_checksum: u64,
-    /// Segments passed over because they lay far outside of any window.
-    pub segments_dropped_out_of_window: u64,
-    /// RST segments whose sequence number does not fit the connection.
-    pub segments_dropped_invalid_reset: u64,
-    /// Payload octets taken in.
-    pub octets_received: u64,
-    /// Payload octets handed on.
-    pub octets_delivered: u64,
-    /// Payload octets that had been seen before.
-    pub octets_retransmitted: u64,
-    /// Payload octets of segments with a wrong checksum.
-    pub octets_dropped_checksum: u64,
-    /// Payload octets of segments far outside of any window.
-    pub octets_dropped_out_of_window: u64,
-    /// Payload octets after a direction's end.
-    pub octets_dropped_after_end: u64,
-    /// Payload octets that came early and wait for what is missing before them.
-    pub octets_held: u64,
-    /// Holes told as gaps.
-    pub gaps_found: u64,
-    /// Octets missing in those holes.
-    pub gap_octets: u64,
-    /// Gaps told early because a hold budget was reached.
-    pub gaps_forced_budget: u64,
-    /// Overlapping segments that differ.
-    pub overlaps_conflicting: u64,
+counters! {
+    /// What happened to segments and their octets. `octets_received = delivered + retransmitted + dropped (each) + held`.
+    pub struct Counters {
+        /// Segments taken in.
+        pub segments_received,
+        /// Segments passed over for a wrong checksum.
+        pub segments_dropped_checksum,
+        /// Segments passed over because they lay far outside of any window.
+        pub segments_dropped_out_of_window,
+        /// RST segments whose sequence number does not fit the connection.
+        pub segments_dropped_invalid_reset,
+        /// Payload octets taken in.
+        pub octets_received,
+        /// Payload octets handed on.
+        pub octets_delivered,
+        /// Payload octets that had been seen before.
+        pub octets_retransmitted,
+        /// Payload octets of segments with a wrong checksum.
+        pub octets_dropped_checksum,
+        /// Payload octets of segments far outside of any window.
+        pub octets_dropped_out_of_window,
+        /// Payload octets after a direction's end.
+        pub octets_dropped_after_end,
+        /// Payload octets that came early and wait for what is missing before them.
+        pub octets_held,
+        /// Holes told as gaps.
+        pub gaps_found,
+        /// Octets missing in those holes.
+        pub gap_octets,
+        /// Gaps told early because a hold budget was reached.
+        pub gaps_forced_budget,
+        /// Overlapping segments that differ.
+        pub overlaps_conflicting,
+    }
 }
