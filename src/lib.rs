@@ -6,6 +6,7 @@
 pub mod alert;
 pub mod capture;
 pub mod http;
+pub mod keys;
 pub mod link;
 pub mod tcp;
 pub mod time;
