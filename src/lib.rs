@@ -9,6 +9,7 @@ pub mod counters;
 pub mod exchange_log;
 pub mod flow;
 pub mod http;
+pub mod keys;
 pub mod link;
 pub mod observation;
 pub mod pipeline;
