@@ -5,6 +5,7 @@
 
 pub mod alert;
 pub mod capture;
+pub mod cli;
 pub mod counters;
 pub mod exchange_log;
 pub mod flow;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::open::{Kind, OpenAlert};
 use super::{AlertId, ExchangeContext, Finding, Fingerprint, Observation, Revision, State, Subject};
+use crate::counters::counters;
 use crate::time::{Order, Span, Timestamp};
 
 /// What an [`AlertBook`] goes by.
@@ -47,24 +48,25 @@ pub enum Emit {
     EndStates,
 }
 
-/// What went in and what became of it: `findings = merged + folded + alerts_opened - overflow_alerts_opened`, and
-/// `alerts_opened = alerts_closed + open`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Findings taken.
-    pub findings: u64,
-    /// Of these, how many joined an open alert of the same cause.
-    pub merged: u64,
-    /// Of these, how many went to an overflow alert.
-    pub folded: u64,
-    /// Alerts opened, overflow alerts among them.
-    pub alerts_opened: u64,
-    /// Overflow alerts opened.
-    pub overflow_alerts_opened: u64,
-    /// Alerts closed.
-    pub alerts_closed: u64,
-    /// Revisions written.
-    pub revisions: u64,
+counters! {
+    /// What went in and what became of it: `findings = merged + folded + alerts_opened - overflow_alerts_opened`, and
+    /// `alerts_opened = alerts_closed + open`.
+    pub struct Counters {
+        /// Findings taken.
+        pub findings,
+        /// Of these, how many joined an open alert of the same cause.
+        pub merged,
+        /// Of these, how many went to an overflow alert.
+        pub folded,
+        /// Alerts opened, overflow alerts among them.
+        pub alerts_opened,
+        /// Overflow alerts opened.
+        pub overflow_alerts_opened,
+        /// Alerts closed.
+        pub alerts_closed,
+        /// Revisions written.
+        pub revisions,
+    }
 }
 
 /// The alerts that are open. See the [module](super) for what it promises.

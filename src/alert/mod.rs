@@ -16,39 +16,13 @@
 
 mod book;
 mod clients;
-mod context;
 mod fingerprint;
 mod open;
 mod revision;
 
 pub use apitap_detectors::finding::{Confidence, Evidence, Family, Finding, Severity};
 pub use book::{AlertBook, Counters, Emit, Settings};
-pub use context::ExchangeContext;
 pub use fingerprint::{AlertId, Fingerprint};
 pub use revision::{Revision, State};
 
-use crate::time::Order;
-
-/// The findings about one exchange.
-#[derive(Clone, Debug)]
-pub struct Observation {
-    /// Where the exchange stands among everything the capture told.
-    pub order: Order,
-    /// Whose doing it is.
-    pub subject: Subject,
-    /// What of the exchange may be told.
-    pub context: ExchangeContext,
-    /// What the detectors found. An exchange without findings need not come here.
-    pub findings: Vec<Finding>,
-}
-
-/// Whose doing a finding is; decides what makes two findings the same cause.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Subject {
-    /// The server's: it would do the same for anyone, so every client it does it to belongs to one alert. All exchange
-    /// detectors.
-    Server,
-    /// The client's: what another principal (or another address, where no principal is known) does is another cause. The
-    /// behaviour detectors.
-    Client,
-}
+pub use crate::observation::{ExchangeContext, Observation, Subject};
