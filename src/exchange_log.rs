@@ -37,7 +37,7 @@ pub fn write_line(line: &mut Vec<u8>, exchange: &Exchange<'_>, targets: Targets)
         }
     }
     let response = exchange.response.as_ref();
-    let version = request.map(|request| request.version).or(response.map(|response| response.version));
+    let version = request.map(|request| request.version).or_else(|| response.map(|response| response.version));
     object.key("version").text(version.and_then(version_text));
     object.key("status").optional(response.map(|response| response.status.into()));
     object.key("request_body_len").optional(request.map(|request| request.content.len));

@@ -6,5 +6,5 @@ use apitap::cli::{self, args::Apitap};
 use clap::Parser;
 
 fn main() -> ExitCode {
-    cli::run(Apitap::parse()).into()
+    cli::run(&Apitap::parse()).into()
 }

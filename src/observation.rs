@@ -179,7 +179,7 @@ mod tests {
     fn methods_are_bounded_and_the_target_goes_through_the_template() {
         let context = context(b"GE\nT", b"/users/7", b"");
         assert_eq!(context.method.as_deref(), Some("GE_T"));
-        assert_eq!(context.endpoint.as_deref(), Some("template of 8 octets"));
+        assert_eq!(context.endpoint.as_deref(), Some("/users/{int}"));
         assert_eq!(context.status, None);
     }
 }

@@ -40,5 +40,7 @@ impl Inspector {
 
 impl Settings {
     /// x
-    pub fn parse(_: &str) -> Result<Self, String> { Ok(Self::default()) }
+    pub fn parse(_: &str) -> Result<Self, String> {
+        Ok(Self::default())
+    }
 }

@@ -38,8 +38,8 @@ impl From<Exit> for ExitCode {
 }
 
 /// Runs what the user asked for.
-pub fn run(command_line: Apitap) -> Exit {
-    match command_line.command {
+pub fn run(command_line: &Apitap) -> Exit {
+    match &command_line.command {
         Command::Read(args) => read::run(args, &command_line.common),
     }
 }

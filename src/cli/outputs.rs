@@ -39,11 +39,6 @@ impl Output {
         Ok(Self { name, writer, failure: None })
     }
 
-    /// Whether anything is to be written.
-    pub(super) fn is_wanted(&self) -> bool {
-        self.writer.is_some()
-    }
-
     /// Whether writing is still of use.
     pub(super) fn is_stdout(&self) -> bool {
         self.name == "standard output"

@@ -18,9 +18,9 @@ use crate::{alert, worker};
 /// The sensor's name in the alerts of `read`: the same everywhere, so that a capture gives the same alerts on any machine.
 const SENSOR: &str = "read";
 
-pub(super) fn run(args: ReadArgs, common: &Common) -> Exit {
-    match Reading::prepare(&args, common) {
-        Ok(reading) => reading.run(&args),
+pub(super) fn run(args: &ReadArgs, common: &Common) -> Exit {
+    match Reading::prepare(args, common) {
+        Ok(reading) => reading.run(args),
         Err((exit, line)) => {
             tell(&line);
             exit
@@ -54,7 +54,8 @@ impl Reading {
             None => Destination::Stdout,
         };
         if taken + usize::from(alerts == Destination::Stdout) > 1 {
-            let line = "standard output carries one thing: give all but one of --alerts, --exchanges and --stats a path";
+            let line =
+                "standard output carries one thing: give all but one of --alerts, --exchanges and --stats a path";
             return Err(usage(line.into()));
         }
         let keys = match &common.state {

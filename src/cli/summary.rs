@@ -26,7 +26,10 @@ pub(super) fn text(counters: &Counters, alerts: &alert::Counters, span: Option<(
     ));
     let unseen: [(u64, &str); 13] = [
         (link.frames_dropped_link_type, "frames of an unknown link type"),
-        (link.frames_dropped_link_malformed + link.frames_dropped_ip_malformed + link.frames_dropped_tcp_malformed, "malformed frames"),
+        (
+            link.frames_dropped_link_malformed + link.frames_dropped_ip_malformed + link.frames_dropped_tcp_malformed,
+            "malformed frames",
+        ),
         (link.frames_dropped_snapped, "frames cut off within their headers by the snap length"),
         (link.segments_snapped, "segments cut short by the snap length"),
         (tcp.gaps_found, "holes in streams"),

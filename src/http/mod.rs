@@ -77,19 +77,34 @@ impl Connection {
 
 /// x
 #[derive(Debug, Default)]
-pub struct Shared { limits: Limits, scanner: Scanner }
+pub struct Shared {
+    limits: Limits,
+    scanner: Scanner,
+}
 /// x
 #[derive(Debug, Default, Clone, Copy, serde::Serialize)]
 pub struct Counters {}
-impl Counters { /// x
- pub fn merge(&mut self, _o:&Self) {} }
+impl Counters {
+    /// x
+    pub fn merge(&mut self, _o: &Self) {}
+}
 impl Shared {
     /// x
-    pub fn new(l: &Limits) -> Self { Self { limits: l.clone(), scanner: Scanner::default() } }
+    pub fn new(l: &Limits) -> Self {
+        Self { limits: l.clone(), scanner: Scanner::default() }
+    }
     /// x
-    pub fn counters(&self) -> Counters { Counters {} }
+    pub fn counters(&self) -> Counters {
+        Counters {}
+    }
     /// x
-    pub fn context<'a, S>(&'a mut self, ends: [SocketAddr; 2], at: Timestamp, order: Order, sink: &'a mut S) -> Context<'a, S> {
+    pub fn context<'a, S>(
+        &'a mut self,
+        ends: [SocketAddr; 2],
+        at: Timestamp,
+        order: Order,
+        sink: &'a mut S,
+    ) -> Context<'a, S> {
         Context { limits: &self.limits, scanner: &self.scanner, ends, at, order, sink }
     }
 }

@@ -74,7 +74,12 @@ pub fn read(
 }
 
 /// One worker, on the reader's thread.
-fn read_inline(files: &[PathBuf], settings: &worker::Settings, stop: &AtomicBool, tell: &mut dyn FnMut(Told)) -> Totals {
+fn read_inline(
+    files: &[PathBuf],
+    settings: &worker::Settings,
+    stop: &AtomicBool,
+    tell: &mut dyn FnMut(Told),
+) -> Totals {
     struct Inline {
         worker: Worker,
         merge: Merge,

@@ -265,9 +265,10 @@ impl Assembler {
             if first > at {
                 free.push(at..first.min(end));
             }
-            if let (Some(ours), Some(theirs)) =
-                (part(octets, start, first.max(start), end.min(piece_end)), part(&piece.octets, first, first.max(start), end.min(piece_end)))
-            {
+            if let (Some(ours), Some(theirs)) = (
+                part(octets, start, first.max(start), end.min(piece_end)),
+                part(&piece.octets, first, first.max(start), end.min(piece_end)),
+            ) {
                 let known = ours.len().min(theirs.len());
                 around.counters.octets_retransmitted += ours.len() as u64;
                 if ours[..known] != theirs[..known] {
@@ -312,4 +313,227 @@ fn part(octets: &[u8], start: u64, from: u64, to: u64) -> Option<&[u8]> {
     let from = usize::try_from(from.checked_sub(start)?).ok()?;
     let to = usize::try_from(to.checked_sub(start)?).ok()?.min(octets.len());
     octets.get(from..to).filter(|part| !part.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What came out, with runs of data joined.
+    #[derive(Debug, PartialEq, Clone)]
+    enum Told {
+        Data(Vec<u8>),
+        Gap(u64),
+        End(EndReason),
+    }
+
+    #[derive(Default)]
+    struct Bench {
+        assembler: Assembler,
+        budget: HoldBudget,
+        counters: Counters,
+        told: Vec<Told>,
+        conflicts: usize,
+    }
+
+    impl Bench {
+        fn at(seq: u32) -> Self {
+            let mut bench = Self::default();
+            bench.assembler.start_at(SeqNumber(seq));
+            bench
+        }
+
+        fn with<R>(
+            &mut self,
+            call: impl FnOnce(&mut Assembler, &mut Surroundings<'_, &mut dyn FnMut(StreamEvent<'_>)>) -> R,
+        ) -> R {
+            let told = &mut self.told;
+            let mut emit = |event: StreamEvent<'_>| match (event, told.last_mut()) {
+                (StreamEvent::Data(octets), Some(Told::Data(before))) => before.extend_from_slice(octets),
+                (StreamEvent::Data(octets), _) => told.push(Told::Data(octets.to_vec())),
+                (StreamEvent::Gap(len), Some(Told::Gap(before))) => *before += len,
+                (StreamEvent::Gap(len), _) => told.push(Told::Gap(len)),
+                (StreamEvent::End(reason), _) => told.push(Told::End(reason)),
+            };
+            let mut around = Surroundings {
+                budget: &mut self.budget,
+                counters: &mut self.counters,
+                emit: &mut emit as &mut dyn FnMut(StreamEvent<'_>),
+            };
+            call(&mut self.assembler, &mut around)
+        }
+
+        fn push(&mut self, seq: u32, octets: &[u8]) -> &mut Self {
+            self.counters.octets_received += octets.len() as u64;
+            if self.with(|assembler, around| assembler.push(SeqNumber(seq), octets, 0, around)) == Overlap::Conflicting
+            {
+                self.conflicts += 1;
+            }
+            self
+        }
+
+        fn finish(&mut self) -> &mut Self {
+            self.with(|assembler, around| assembler.finish(EndReason::CaptureEnd, around));
+            self
+        }
+
+        fn is_balanced(&self) -> bool {
+            let Counters {
+                octets_received,
+                octets_delivered,
+                octets_retransmitted,
+                octets_dropped_after_end,
+                octets_held,
+                ..
+            } = self.counters;
+            octets_received == octets_delivered + octets_retransmitted + octets_dropped_after_end + octets_held
+                && octets_held == self.budget.used as u64
+        }
+    }
+
+    fn data(octets: &[u8]) -> Told {
+        Told::Data(octets.to_vec())
+    }
+
+    #[test]
+    fn early_octets_wait() {
+        let mut bench = Bench::at(100);
+        bench.push(103, b"def");
+        assert_eq!(bench.told, []);
+        assert_eq!(bench.push(100, b"abc").told, [data(b"abcdef")]);
+        assert!(bench.is_balanced());
+    }
+
+    #[test]
+    fn sequence_numbers_wrap() {
+        let mut bench = Bench::at(u32::MAX - 1);
+        bench.push(1, b"def").push(u32::MAX - 1, b"abc");
+        assert_eq!(bench.told, [data(b"abcdef")]);
+    }
+
+    #[test]
+    fn what_was_seen_first_stands() {
+        let mut bench = Bench::at(0);
+        bench.push(2, b"cd").push(0, b"abXXef");
+        assert_eq!((&bench.told[..], bench.conflicts), (&[data(b"abcdef")][..], 1));
+        bench.push(4, b"ZZgh");
+        assert_eq!(bench.told, [data(b"abcdefgh")]);
+        assert!(bench.is_balanced());
+    }
+
+    #[test]
+    fn equal_overlaps_are_no_conflict() {
+        let mut bench = Bench::at(0);
+        bench.push(2, b"cd").push(2, b"cd").push(1, b"bcde").push(0, b"a");
+        assert_eq!((&bench.told[..], bench.conflicts), (&[data(b"abcde")][..], 0));
+        assert!(bench.is_balanced());
+    }
+
+    #[test]
+    fn a_hole_is_an_event_in_its_place() {
+        let mut bench = Bench::at(0);
+        bench.push(0, b"ab").push(5, b"fg").push(9, b"jk").finish();
+        let end = Told::End(EndReason::CaptureEnd);
+        assert_eq!(bench.told, [data(b"ab"), Told::Gap(3), data(b"fg"), Told::Gap(2), data(b"jk"), end]);
+        assert!(bench.is_balanced());
+    }
+
+    #[test]
+    fn only_holes_before_the_limit_are_given_up() {
+        let mut bench = Bench::at(0);
+        bench.push(2, b"c").push(6, b"g");
+        assert_eq!((bench.assembler.hole_before(1), bench.assembler.hole_before(3)), (None, Some(2)));
+        bench.with(|assembler, around| assembler.skip_holes(3, around));
+        assert_eq!(bench.told, [Told::Gap(2), data(b"c")]);
+        assert!(bench.assembler.is_holding());
+    }
+
+    #[test]
+    fn an_acknowledged_fin_that_was_not_captured_is_no_hole() {
+        let mut bench = Bench::at(0);
+        bench.push(0, b"ab");
+        assert_eq!((bench.assembler.hole_before(3), bench.assembler.hole_before(4)), (None, Some(4)));
+    }
+
+    #[test]
+    fn snapped_octets_are_a_gap_at_once() {
+        let mut bench = Bench::at(0);
+        let _ = bench.with(|assembler, around| assembler.push(SeqNumber(0), b"ab", 3, around));
+        bench.push(5, b"f");
+        assert_eq!(bench.told, [data(b"ab"), Told::Gap(3), data(b"f")]);
+    }
+
+    #[test]
+    fn a_fin_ends_the_stream_when_all_before_it_came() {
+        let mut bench = Bench::at(0);
+        bench.with(|assembler, around| assembler.push_fin(SeqNumber(3), around));
+        assert_eq!(bench.told, []);
+        bench.push(0, b"abcXX").push(3, b"late");
+        assert_eq!(bench.told[1], Told::End(EndReason::Fin));
+        assert_eq!(bench.told.len(), 2);
+        assert!(bench.is_balanced());
+    }
+
+    #[test]
+    fn budgets_hold_and_the_stream_goes_on() {
+        let mut bench = Bench::at(0);
+        bench.budget.pieces = 16;
+        for n in 1..=1000 {
+            bench.push(n * 10, b"x");
+            assert!(bench.assembler.held.len() <= 16);
+        }
+        assert_eq!(bench.counters.gaps_forced_budget, 1000 - 16);
+        bench.budget.per_direction = 64;
+        bench.push(20_000, &[b'y'; 100]);
+        assert!(bench.assembler.held_octets <= 64);
+        assert!(bench.finish().is_balanced());
+    }
+
+    /// The stream that a receiver with endless patience would see: first octet for each place stands.
+    fn oracle(segments: &[(usize, Vec<u8>)], len: usize) -> Vec<Option<u8>> {
+        let mut stream = vec![None; len];
+        let mut delivered = 0;
+        for (start, octets) in segments {
+            for (at, octet) in octets.iter().enumerate().map(|(n, octet)| (start + n, octet)) {
+                if at >= delivered {
+                    stream[at].get_or_insert(*octet);
+                }
+            }
+            while delivered < len && stream[delivered].is_some() {
+                delivered += 1;
+            }
+        }
+        stream
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+
+        #[test]
+        fn agrees_with_the_oracle(
+            start in any::<u32>(),
+            segments in prop::collection::vec((0usize..200, prop::collection::vec(any::<u8>(), 1..40)), 0..40),
+        ) {
+            let mut bench = Bench::at(start);
+            for (at, octets) in &segments {
+                bench.push(start.wrapping_add(*at as u32), octets);
+                prop_assert!(bench.is_balanced());
+            }
+            bench.finish();
+            prop_assert!(bench.is_balanced());
+            let mut seen = Vec::new();
+            for told in &bench.told {
+                match told {
+                    Told::Data(octets) => seen.extend(octets.iter().copied().map(Some)),
+                    Told::Gap(len) => seen.extend((0..*len).map(|_| None)),
+                    Told::End(_) => {}
+                }
+            }
+            let mut expected = oracle(&segments, 240);
+            expected.truncate(expected.iter().rposition(Option::is_some).map_or(0, |last| last + 1));
+            prop_assert_eq!(seen, expected);
+        }
+    }
 }

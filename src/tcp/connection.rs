@@ -284,7 +284,12 @@ impl Connection {
         self.halves[direction.index()].watch_holes(cx.now);
     }
 
-    fn reset<S: StreamSink>(&mut self, cx: &mut Context<'_, S>, direction: Direction, segment: &Segment<'_>) -> Verdict {
+    fn reset<S: StreamSink>(
+        &mut self,
+        cx: &mut Context<'_, S>,
+        direction: Direction,
+        segment: &Segment<'_>,
+    ) -> Verdict {
         let half = &self.halves[direction.index()];
         let fits = match half.assembler.distance(segment.seq) {
             Some(distance) => distance.abs() <= RESET_WINDOW,
@@ -394,5 +399,235 @@ impl Half {
             counters.octets_held -= doubtful.octets.len() as u64;
             counters.octets_dropped_checksum += doubtful.octets.len() as u64;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::{Address, Overlay, Socket, TcpFlags};
+
+    const CLIENT: Socket = Socket { address: Address::v4([10, 0, 0, 1]), port: 40000 };
+    const SERVER: Socket = Socket { address: Address::v4([10, 0, 0, 2]), port: 80 };
+    const FORWARD: Direction = Direction::Forward;
+    const REVERSE: Direction = Direction::Reverse;
+
+    /// What each direction told, as text: data as it is, gaps as `<n>`, ends as `$`, conflicts as `!`.
+    #[derive(Default)]
+    struct Told([String; 2]);
+
+    impl StreamSink for Told {
+        fn event(&mut self, direction: Direction, event: StreamEvent<'_>) {
+            self.0[direction.index()].push_str(&match event {
+                StreamEvent::Data(octets) => String::from_utf8_lossy(octets).into_owned(),
+                StreamEvent::Gap(len) => format!("<{len}>"),
+                StreamEvent::End(_) => "$".into(),
+            });
+        }
+
+        fn conflict(&mut self, direction: Direction) {
+            self.0[direction.index()].push('!');
+        }
+    }
+
+    #[derive(Default)]
+    struct Bench {
+        connection: Connection,
+        policy: ChecksumPolicy,
+        budget: HoldBudget,
+        counters: Counters,
+        told: Told,
+        now: u32,
+    }
+
+    impl Bench {
+        fn with<R>(&mut self, call: impl FnOnce(&mut Connection, &mut Context<'_, Told>) -> R) -> R {
+            let mut cx = Context {
+                now: Timestamp::MIN + Span::from_millis(self.now),
+                checksums: self.policy,
+                budget: &mut self.budget,
+                counters: &mut self.counters,
+                sink: &mut self.told,
+            };
+            call(&mut self.connection, &mut cx)
+        }
+
+        fn send(&mut self, direction: Direction, segment: Segment<'_>) -> Verdict {
+            self.with(|connection, cx| connection.segment(cx, direction, &segment))
+        }
+
+        /// Data from one side, without an acknowledgment.
+        fn data(&mut self, direction: Direction, seq: u32, text: &str) -> &mut Self {
+            let _ = self.send(direction, segment(seq, 0, text));
+            self
+        }
+
+        fn ack(&mut self, direction: Direction, ack: u32) -> &mut Self {
+            let _ = self.send(direction, Segment { ack: Some(SeqNumber(ack)), ..segment(0, TcpFlags::ACK, "") });
+            self
+        }
+
+        fn handshake(&mut self) -> &mut Self {
+            let syn = Segment { ack: None, ..segment(99, TcpFlags::SYN, "") };
+            assert_eq!(self.send(FORWARD, syn), Verdict::Open);
+            let syn_ack = Segment { ack: Some(SeqNumber(100)), ..segment(499, TcpFlags::SYN | TcpFlags::ACK, "") };
+            assert_eq!(self.send(REVERSE, syn_ack), Verdict::Open);
+            self
+        }
+
+        fn wait(&mut self, millis: u32) -> &mut Self {
+            self.now += millis;
+            let _ = self.with(|connection, cx| connection.on_deadline(cx));
+            self
+        }
+
+        fn told(&self) -> [&str; 2] {
+            [&self.told.0[0], &self.told.0[1]]
+        }
+    }
+
+    fn segment(seq: u32, flags: u8, payload: &str) -> Segment<'_> {
+        Segment {
+            overlay: Overlay::NONE,
+            src: CLIENT,
+            dst: SERVER,
+            seq: SeqNumber(seq),
+            ack: None,
+            flags: TcpFlags(flags),
+            payload: payload.as_bytes(),
+            snapped: 0,
+            checksum: Checksum::Valid,
+        }
+    }
+
+    fn wrong(seq: u32, payload: &str) -> Segment<'_> {
+        Segment { checksum: Checksum::Invalid, ..segment(seq, 0, payload) }
+    }
+
+    #[test]
+    fn both_directions_and_the_end() {
+        let mut bench = Bench::default();
+        bench.handshake().data(FORWARD, 100, "ask").data(REVERSE, 500, "answer");
+        assert_eq!(bench.send(REVERSE, segment(506, TcpFlags::FIN, "")), Verdict::Open);
+        assert_eq!(bench.send(FORWARD, segment(103, TcpFlags::FIN, "")), Verdict::Closed);
+        assert_eq!(bench.told(), ["ask$", "answer$"]);
+    }
+
+    #[test]
+    fn data_in_a_syn_is_data() {
+        let mut bench = Bench::default();
+        let _ = bench.send(FORWARD, segment(99, TcpFlags::SYN, "fast"));
+        bench.data(FORWARD, 100, "fast").data(FORWARD, 104, "open");
+        assert_eq!(bench.told()[0], "fastopen");
+    }
+
+    #[test]
+    fn an_acknowledged_hole_is_given_up_after_a_grace() {
+        let mut bench = Bench::default();
+        bench.handshake().data(REVERSE, 503, "after").ack(FORWARD, 508);
+        assert_eq!(bench.wait(499).told()[1], "");
+        assert_eq!(bench.wait(1).told()[1], "<3>after");
+        assert_eq!(bench.connection.deadline(), None);
+    }
+
+    #[test]
+    fn data_captured_after_its_acknowledgment_fills_the_hole() {
+        let mut bench = Bench::default();
+        bench.handshake().ack(FORWARD, 506);
+        assert!(bench.connection.deadline().is_some());
+        bench.data(REVERSE, 500, "answer");
+        assert_eq!(bench.connection.deadline(), None);
+        assert_eq!(bench.wait(1000).told()[1], "answer");
+    }
+
+    #[test]
+    fn a_hole_that_nobody_acknowledges_waits_longer() {
+        let mut bench = Bench::default();
+        bench.data(FORWARD, 100, "a").data(FORWARD, 102, "c");
+        assert_eq!(bench.wait(4999).told()[0], "a");
+        assert_eq!(bench.wait(1).told()[0], "a<1>c");
+    }
+
+    #[test]
+    fn a_keep_alive_probe_is_nothing_new() {
+        let mut bench = Bench::default();
+        bench.handshake().data(FORWARD, 100, "abc").data(FORWARD, 102, "\0").data(FORWARD, 103, "def");
+        assert_eq!(bench.told()[0], "abcdef");
+    }
+
+    #[test]
+    fn far_segments_need_a_second_one() {
+        let mut bench = Bench::default();
+        bench.handshake().data(FORWARD, 100, "abc").data(FORWARD, 700_000_100, "ZZ").data(FORWARD, 103, "def");
+        assert_eq!(bench.told()[0], "abcdef");
+        bench.data(FORWARD, 700_000_100, "gh").data(FORWARD, 700_000_102, "ij").wait(5000);
+        assert_eq!(bench.told()[0], "abcdef<699999996>ij");
+        assert_eq!(bench.counters.segments_dropped_out_of_window, 2);
+    }
+
+    #[test]
+    fn a_reset_far_off_is_forged() {
+        let mut bench = Bench::default();
+        bench.handshake().data(FORWARD, 100, "abc");
+        assert_eq!(bench.send(FORWARD, segment(900_000_000, TcpFlags::RST, "")), Verdict::Open);
+        bench.data(FORWARD, 103, "def");
+        assert_eq!(bench.send(FORWARD, segment(106, TcpFlags::RST, "")), Verdict::Closed);
+        assert_eq!(bench.told(), ["abcdef$", "$"]);
+    }
+
+    #[test]
+    fn a_syn_with_another_number_is_another_connection() {
+        let mut bench = Bench::default();
+        bench.handshake().data(FORWARD, 100, "abc");
+        assert_eq!(bench.send(FORWARD, segment(99, TcpFlags::SYN, "")), Verdict::Open);
+        assert_eq!(bench.send(FORWARD, segment(77_777, TcpFlags::SYN, "")), Verdict::Reused);
+    }
+
+    #[test]
+    fn offloaded_checksums_are_accepted() {
+        let mut bench = Bench::default();
+        bench.handshake();
+        let _ = bench.send(FORWARD, wrong(100, "abc"));
+        assert_eq!(bench.told()[0], "");
+        let _ = bench.send(FORWARD, wrong(103, "def"));
+        assert_eq!(bench.told()[0], "abcdef");
+    }
+
+    #[test]
+    fn an_acknowledged_wrong_checksum_was_accepted() {
+        let mut bench = Bench::default();
+        bench.handshake();
+        let _ = bench.send(FORWARD, wrong(100, "abc"));
+        assert_eq!(bench.ack(REVERSE, 103).told()[0], "abc");
+    }
+
+    #[test]
+    fn a_sender_that_computes_checksums_is_held_to_it() {
+        let mut bench = Bench::default();
+        bench.handshake();
+        let _ = bench.send(FORWARD, wrong(100, "XXX"));
+        bench.data(FORWARD, 100, "abc");
+        let _ = bench.send(FORWARD, wrong(103, "YYY"));
+        bench.data(FORWARD, 103, "def");
+        assert_eq!(bench.told()[0], "abcdef");
+        let Counters { octets_received, octets_delivered, octets_dropped_checksum, octets_held, .. } = bench.counters;
+        assert_eq!((octets_received, octets_delivered, octets_dropped_checksum, octets_held), (12, 6, 6, 0));
+    }
+
+    #[test]
+    fn a_single_wrong_checksum_is_used_when_nothing_speaks_against_it() {
+        let mut bench = Bench::default();
+        let _ = bench.send(FORWARD, wrong(100, "abc"));
+        bench.with(|connection, cx| connection.finish(cx, EndReason::CaptureEnd));
+        assert_eq!(bench.told(), ["abc$", "$"]);
+    }
+
+    #[test]
+    fn a_policy_can_be_strict_or_blind() {
+        let mut strict = Bench { policy: ChecksumPolicy::Verify, ..Bench::default() };
+        let _ = strict.send(FORWARD, wrong(100, "abc"));
+        let mut blind = Bench { policy: ChecksumPolicy::Ignore, ..Bench::default() };
+        let _ = blind.send(FORWARD, wrong(100, "abc"));
+        assert_eq!((strict.told()[0], blind.told()[0]), ("", "abc"));
     }
 }
