@@ -52,6 +52,9 @@ const DESTINATION_OPTIONS: u8 = 60;
 const MOST_EXTENSIONS: usize = 8;
 
 /// Reads the headers of a packet that had `wire_len` octets, link padding included, on the wire.
+///
+/// A packet that claims to be longer was cut before it was captured: mirrors that truncate do not leave the frame's
+/// length behind. It counts as snapped.
 #[inline]
 pub(super) fn open(version: Version, bytes: &[u8], wire_len: usize, check: bool) -> Result<Packet<'_>, DropReason> {
     match version {
@@ -69,7 +72,7 @@ fn open_v4(bytes: &[u8], wire_len: usize, check: bool) -> Result<Packet<'_>, Dro
         0 => wire_len,
         len => usize::from(len),
     };
-    if total_len < header_len || total_len > wire_len {
+    if total_len < header_len {
         return Err(DropReason::IpMalformed);
     }
     let offset = usize::from(header.fragments_offset().value()) * 8;
@@ -103,9 +106,6 @@ fn open_v6(bytes: &[u8], wire_len: usize, check: bool) -> Result<Packet<'_>, Dro
         0 => after_header,
         len => usize::from(len),
     };
-    if payload_len > after_header {
-        return Err(DropReason::IpMalformed);
-    }
     let payload = bytes.get(header.slice().len()..).unwrap_or_default();
     let packet = Packet {
         src: Address::v6(header.source()),

@@ -4,11 +4,15 @@
 //! and the length that slice had on the wire, so a snapped frame is carried through all of them.
 
 mod checksum;
+mod cooked;
 mod counters;
 mod dissect;
 mod ethernet;
 mod ip;
 mod link_type;
+mod loopback;
+mod mpls;
+mod ppp;
 mod spread;
 mod tcp;
 
