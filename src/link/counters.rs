@@ -2,9 +2,12 @@
 
 use serde::Serialize;
 
+use super::{Checksum, FragmentCounters, Outcome, tcp};
+
 /// Counts of the link stage.
 ///
-/// `frames_received = segments_dissected + every frames_dropped_*`; [`Counters::is_balanced`] says so.
+/// `frames_received = segments_dissected + frames_merged + frames_held + every frames_dropped_*`;
+/// [`Counters::is_balanced`] says so.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counters {
     /// Frames given to the dissector.
@@ -33,8 +36,9 @@ pub struct Counters {
     pub frames_dropped_tcp_malformed: u64,
     /// Frames that the snap length cut off within their headers.
     pub frames_dropped_snapped: u64,
-    /// Fragments of packets.
-    pub frames_dropped_fragment: u64,
+    /// The counts of fragments, which are among the frames.
+    #[serde(flatten)]
+    pub fragments: FragmentCounters,
 }
 
 /// Why a frame gave no segment.
@@ -56,13 +60,28 @@ pub enum DropReason {
     TcpMalformed,
     /// The snap length cut it off within its headers.
     Snapped,
-    /// A fragment.
+    /// A fragment of no use; the counts of fragments say why.
     Fragment,
 }
 
 impl Counters {
-    /// Counts a dropped frame.
-    pub(super) fn drop(&mut self, reason: DropReason) {
+    /// Counts what became of a frame.
+    #[inline]
+    pub(super) fn count(&mut self, outcome: &Outcome<'_>) {
+        self.frames_received += 1;
+        match outcome {
+            Outcome::Segment(segment) => {
+                self.segments_dissected += 1;
+                self.segments_snapped += u64::from(segment.snapped > 0);
+                self.segments_checksum_bad += u64::from(segment.checksum == Checksum::Invalid);
+                self.segments_urgent += u64::from(tcp::is_urgent(segment.flags));
+            }
+            Outcome::Dropped(reason) => self.drop(*reason),
+            Outcome::Held => {}
+        }
+    }
+
+    fn drop(&mut self, reason: DropReason) {
         let counter = match reason {
             DropReason::LinkType => &mut self.frames_dropped_link_type,
             DropReason::LinkMalformed => &mut self.frames_dropped_link_malformed,
@@ -72,7 +91,8 @@ impl Counters {
             DropReason::NotTcp => &mut self.frames_dropped_not_tcp,
             DropReason::TcpMalformed => &mut self.frames_dropped_tcp_malformed,
             DropReason::Snapped => &mut self.frames_dropped_snapped,
-            DropReason::Fragment => &mut self.frames_dropped_fragment,
+            // Counted where fragments are put together.
+            DropReason::Fragment => return,
         };
         *counter += 1;
     }
@@ -87,12 +107,13 @@ impl Counters {
             + self.frames_dropped_not_tcp
             + self.frames_dropped_tcp_malformed
             + self.frames_dropped_snapped
-            + self.frames_dropped_fragment
+            + self.fragments.frames_dropped()
     }
 
     /// Whether every frame is accounted for.
     pub fn is_balanced(&self) -> bool {
-        self.frames_received == self.segments_dissected + self.frames_dropped()
+        let merged_or_held = self.fragments.frames_merged + self.fragments.frames_held;
+        self.frames_received == self.segments_dissected + merged_or_held + self.frames_dropped()
     }
 
     /// Adds another dissector's counts.
@@ -111,7 +132,7 @@ impl Counters {
             frames_dropped_not_tcp,
             frames_dropped_tcp_malformed,
             frames_dropped_snapped,
-            frames_dropped_fragment,
+            fragments,
         } = other;
         self.frames_received += frames_received;
         self.segments_dissected += segments_dissected;
@@ -126,6 +147,6 @@ impl Counters {
         self.frames_dropped_not_tcp += frames_dropped_not_tcp;
         self.frames_dropped_tcp_malformed += frames_dropped_tcp_malformed;
         self.frames_dropped_snapped += frames_dropped_snapped;
-        self.frames_dropped_fragment += frames_dropped_fragment;
+        self.fragments.merge(fragments);
     }
 }

@@ -5,7 +5,7 @@ use etherparse::{Ipv4HeaderSlice, Ipv6FragmentHeaderSlice, Ipv6HeaderSlice};
 use super::{Address, Checksum, DropReason, checksum};
 
 /// Which IP a packet is said to be by what carries it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Version {
     /// IPv4.
     V4,
@@ -39,6 +39,19 @@ pub(super) struct Fragment {
     /// In octets.
     pub(super) offset: usize,
     pub(super) more: bool,
+}
+
+impl Packet<'_> {
+    /// Whether a fragment may belong to a packet that carries TCP.
+    pub(super) fn may_carry_tcp(&self) -> bool {
+        match self.fragment {
+            // All fragments say what the packet carries.
+            Some(Fragment { version: Version::V4, .. }) => matches!(self.protocol, TCP | AUTHENTICATION),
+            // Only what the first one says counts (RFC 8200 section 4.5), and others may come before it.
+            Some(Fragment { version: Version::V6, .. }) => true,
+            None => self.protocol == TCP,
+        }
+    }
 }
 
 pub(super) const TCP: u8 = 6;
@@ -82,7 +95,7 @@ fn open_v4(bytes: &[u8], wire_len: usize, check: bool) -> Result<Packet<'_>, Dro
         offset,
         more: header.more_fragments(),
     });
-    Ok(Packet {
+    let packet = Packet {
         src: Address::v4(header.source()),
         dst: Address::v4(header.destination()),
         protocol: header.protocol().0,
@@ -94,7 +107,8 @@ fn open_v4(bytes: &[u8], wire_len: usize, check: bool) -> Result<Packet<'_>, Dro
             false => Checksum::Unknown,
         },
         fragment,
-    })
+    };
+    if packet.protocol == AUTHENTICATION && packet.fragment.is_none() { open_extensions(packet) } else { Ok(packet) }
 }
 
 #[inline]
@@ -119,7 +133,8 @@ fn open_v6(bytes: &[u8], wire_len: usize, check: bool) -> Result<Packet<'_>, Dro
     if packet.protocol == TCP { Ok(packet) } else { open_extensions(packet) }
 }
 
-/// Takes off IPv6 extension headers up to a fragment header or the first header that is none.
+/// Takes off extension headers up to a fragment header or the first header that is none. IPv4 has one of them, the
+/// authentication header.
 pub(super) fn open_extensions(mut packet: Packet<'_>) -> Result<Packet<'_>, DropReason> {
     for _ in 0..=MOST_EXTENSIONS {
         let cut = || cut_or(packet.payload, packet.wire_len, DropReason::IpMalformed);

@@ -8,6 +8,7 @@ mod cooked;
 mod counters;
 mod dissect;
 mod ethernet;
+mod fragment;
 mod ip;
 mod link_type;
 mod loopback;
@@ -20,6 +21,7 @@ use std::net::{IpAddr, SocketAddr};
 
 pub use counters::{Counters, DropReason};
 pub use dissect::{Dissector, Options, Outcome};
+pub use fragment::{FragmentCounters, FragmentLimits};
 pub use spread::spread;
 
 use crate::tcp::SeqNumber;
