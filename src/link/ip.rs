@@ -5,7 +5,7 @@ use etherparse::{Ipv4HeaderSlice, Ipv6FragmentHeaderSlice, Ipv6HeaderSlice};
 use super::{Address, Checksum, DropReason, checksum};
 
 /// Which IP a packet is said to be by what carries it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Version {
     /// IPv4.
     V4,
@@ -41,6 +41,19 @@ pub(super) struct Fragment {
     pub(super) more: bool,
 }
 
+impl Packet<'_> {
+    /// Whether a fragment may belong to a packet that carries TCP.
+    pub(super) fn may_carry_tcp(&self) -> bool {
+        match self.fragment {
+            // All fragments say what the packet carries.
+            Some(Fragment { version: Version::V4, .. }) => matches!(self.protocol, TCP | AUTHENTICATION),
+            // Only what the first one says counts (RFC 8200 section 4.5), and others may come before it.
+            Some(Fragment { version: Version::V6, .. }) => true,
+            None => self.protocol == TCP,
+        }
+    }
+}
+
 pub(super) const TCP: u8 = 6;
 const HOP_BY_HOP: u8 = 0;
 const ROUTING: u8 = 43;
@@ -52,6 +65,9 @@ const DESTINATION_OPTIONS: u8 = 60;
 const MOST_EXTENSIONS: usize = 8;
 
 /// Reads the headers of a packet that had `wire_len` octets, link padding included, on the wire.
+///
+/// A packet that claims to be longer was cut before it was captured: mirrors that truncate do not leave the frame's
+/// length behind. It counts as snapped.
 #[inline]
 pub(super) fn open(version: Version, bytes: &[u8], wire_len: usize, check: bool) -> Result<Packet<'_>, DropReason> {
     match version {
@@ -69,7 +85,7 @@ fn open_v4(bytes: &[u8], wire_len: usize, check: bool) -> Result<Packet<'_>, Dro
         0 => wire_len,
         len => usize::from(len),
     };
-    if total_len < header_len || total_len > wire_len {
+    if total_len < header_len {
         return Err(DropReason::IpMalformed);
     }
     let offset = usize::from(header.fragments_offset().value()) * 8;
@@ -79,7 +95,7 @@ fn open_v4(bytes: &[u8], wire_len: usize, check: bool) -> Result<Packet<'_>, Dro
         offset,
         more: header.more_fragments(),
     });
-    Ok(Packet {
+    let packet = Packet {
         src: Address::v4(header.source()),
         dst: Address::v4(header.destination()),
         protocol: header.protocol().0,
@@ -91,7 +107,8 @@ fn open_v4(bytes: &[u8], wire_len: usize, check: bool) -> Result<Packet<'_>, Dro
             false => Checksum::Unknown,
         },
         fragment,
-    })
+    };
+    if packet.protocol == AUTHENTICATION && packet.fragment.is_none() { open_extensions(packet) } else { Ok(packet) }
 }
 
 #[inline]
@@ -103,9 +120,6 @@ fn open_v6(bytes: &[u8], wire_len: usize, check: bool) -> Result<Packet<'_>, Dro
         0 => after_header,
         len => usize::from(len),
     };
-    if payload_len > after_header {
-        return Err(DropReason::IpMalformed);
-    }
     let payload = bytes.get(header.slice().len()..).unwrap_or_default();
     let packet = Packet {
         src: Address::v6(header.source()),
@@ -119,7 +133,8 @@ fn open_v6(bytes: &[u8], wire_len: usize, check: bool) -> Result<Packet<'_>, Dro
     if packet.protocol == TCP { Ok(packet) } else { open_extensions(packet) }
 }
 
-/// Takes off IPv6 extension headers up to a fragment header or the first header that is none.
+/// Takes off extension headers up to a fragment header or the first header that is none. IPv4 has one of them, the
+/// authentication header.
 pub(super) fn open_extensions(mut packet: Packet<'_>) -> Result<Packet<'_>, DropReason> {
     for _ in 0..=MOST_EXTENSIONS {
         let cut = || cut_or(packet.payload, packet.wire_len, DropReason::IpMalformed);

@@ -4,11 +4,16 @@
 //! and the length that slice had on the wire, so a snapped frame is carried through all of them.
 
 mod checksum;
+mod cooked;
 mod counters;
 mod dissect;
 mod ethernet;
+mod fragment;
 mod ip;
 mod link_type;
+mod loopback;
+mod mpls;
+mod ppp;
 mod spread;
 mod tcp;
 
@@ -16,6 +21,7 @@ use std::net::{IpAddr, SocketAddr};
 
 pub use counters::{Counters, DropReason};
 pub use dissect::{Dissector, Options, Outcome};
+pub use fragment::{FragmentCounters, FragmentLimits};
 pub use spread::spread;
 
 use crate::tcp::SeqNumber;
