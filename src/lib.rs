@@ -5,6 +5,7 @@
 
 pub mod alert;
 pub mod capture;
+pub mod cli;
 pub mod http;
 pub mod keys;
 pub mod link;

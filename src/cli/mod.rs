@@ -1,0 +1,5 @@
+//! Faces on the command line.
+
+pub mod jsonl;
+pub mod table;
+mod text;
