@@ -185,7 +185,7 @@ fn read_files(
     segments: &mut dyn Segments,
 ) -> Totals {
     let mut reading = Reading {
-        dissector: Dissector::new(Options { checksums: settings.checksums }),
+        dissector: Dissector::new(Options { checksums: settings.checksums, ..Options::default() }),
         clock: Clock::new(),
         first: None,
         frame: 0,
