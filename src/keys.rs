@@ -11,7 +11,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::{env, fmt};
 
@@ -111,8 +111,7 @@ pub enum KeyError {
 /// The state directory where `--state` names none: below `/var/lib` for root, else where the XDG base directory
 /// specification has it. `None` when the environment does not say where that is.
 pub fn default_state_directory() -> Option<PathBuf> {
-    // The owner of a process's directory is its effective user (proc(5)); asking so needs no unsafe call.
-    let is_root = fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
+    let is_root = rustix::process::geteuid().is_root();
     state_directory(is_root, env::var_os("XDG_STATE_HOME").map(PathBuf::from), env::var_os("HOME").map(PathBuf::from))
 }
 

@@ -1,6 +1,7 @@
 //! Faces on the command line.
 
 pub mod args;
+mod hardening;
 pub mod jsonl;
 mod outputs;
 mod read;
@@ -39,6 +40,8 @@ impl From<Exit> for ExitCode {
 
 /// Runs what the user asked for.
 pub fn run(command_line: &Apitap) -> Exit {
+    hardening::forbid_core_dumps();
+    hardening::mute_panics();
     match &command_line.command {
         Command::Read(args) => read::run(args, &command_line.common),
     }

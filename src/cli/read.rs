@@ -63,7 +63,7 @@ impl Reading {
             None => Keys::Public,
         };
         let mut detectors =
-            apitap_detectors::inspect::Settings::parse(&args.detectors).map_err(|error| usage(error.to_string()))?;
+            apitap_detectors::inspect::Settings::parse(&args.detectors).map_err(|error| usage(error))?;
         detectors.evidence_key = keys.evidence();
         let targets = if args.mask_targets { Targets::Masked } else { Targets::Raw };
         let settings = worker::Settings {
