@@ -233,3 +233,6 @@ impl Endian {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
