@@ -238,3 +238,6 @@ impl Endian {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -134,3 +134,6 @@ fn open_payload<'a>(overlay: Overlay, packet: &ip::Packet<'a>) -> Result<Outcome
         _ => Err(DropReason::NotTcp),
     }
 }
+
+#[cfg(test)]
+mod tests;

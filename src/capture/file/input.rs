@@ -93,18 +93,23 @@ impl Input {
         self.end - self.start >= len
     }
 
-    /// What is in the buffer and not consumed.
+    /// What is in the buffer and not taken yet.
     #[inline]
     pub(super) fn available(&self) -> &[u8] {
         &self.buffer[self.start..self.end]
     }
 
+    /// Up to `len` octets from the front.
+    #[inline]
+    pub(super) fn ahead(&self, len: usize) -> Span {
+        Span { start: self.start, len: len.min(self.end - self.start) }
+    }
+
     /// Takes up to `len` octets from the front.
     #[inline]
     pub(super) fn take(&mut self, len: usize) -> Span {
-        let len = len.min(self.end - self.start);
-        let span = Span { start: self.start, len };
-        self.start += len;
+        let span = self.ahead(len);
+        self.start += span.len;
         span
     }
 
@@ -114,7 +119,7 @@ impl Input {
         &self.buffer[span.start..span.start + span.len]
     }
 
-    /// Offset in the (decompressed) capture of the next octet to be consumed.
+    /// Offset in the (decompressed) capture of the next octet to be taken.
     pub(super) fn offset(&self) -> u64 {
         self.base + self.start as u64
     }

@@ -84,7 +84,7 @@ impl PcapNg {
                 return Err(Fault::Block);
             }
             let body_len = len as usize - BLOCK_HEADER - BLOCK_TRAILER;
-            let body = input.take(len as usize).part(BLOCK_HEADER, body_len);
+            let body = input.ahead(len as usize).part(BLOCK_HEADER, body_len);
             let record = match kind {
                 SECTION_HEADER => {
                     self.earlier_interfaces += self.interfaces.len();
@@ -100,6 +100,7 @@ impl PcapNg {
                 PACKET => Some(self.obsolete(input.octets(body), body)?),
                 _ => None,
             };
+            input.take(len as usize);
             if record.is_some() {
                 return Ok(record);
             }
@@ -204,7 +205,7 @@ enum Resolution {
     /// So many nanoseconds.
     Nanoseconds(u32),
     /// So many ticks to a nanosecond.
-    TicksPerNanosecond(u64),
+    TicksPerNanosecond(u128),
     /// 2 to this power ticks to a second.
     Binary(u8),
 }
@@ -218,8 +219,7 @@ impl Resolution {
         match octet {
             0x80.. => Self::Binary(exponent),
             ..=9 => Self::Nanoseconds(10_u32.pow(9 - u32::from(exponent))),
-            // Beyond 10^-28 s every 64-bit tick count is less than a nanosecond, as it is with the largest divisor.
-            10.. => Self::TicksPerNanosecond(10_u64.saturating_pow(u32::from(exponent) - 9)),
+            10.. => Self::TicksPerNanosecond(10_u128.saturating_pow(u32::from(exponent) - 9)),
         }
     }
 
@@ -227,7 +227,7 @@ impl Resolution {
     fn nanos(self, ticks: u64) -> i128 {
         match self {
             Self::Nanoseconds(length) => i128::from(ticks) * i128::from(length),
-            Self::TicksPerNanosecond(divisor) => i128::from(ticks / divisor),
+            Self::TicksPerNanosecond(divisor) => (u128::from(ticks) / divisor) as i128,
             Self::Binary(exponent) => (i128::from(ticks) * 1_000_000_000) >> exponent,
         }
     }
