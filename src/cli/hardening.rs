@@ -22,7 +22,6 @@ pub(super) fn forbid_core_dumps() {
 pub(super) fn mute_panics() {
     panic::set_hook(Box::new(|info| {
         let place = info.location().map_or_else(String::new, |place| format!(" at {}:{}", place.file(), place.line()));
-        let thread = std::thread::current();
-        super::tell(&format!("defect{place} in thread {}; please report it", thread.name().unwrap_or("without a name")));
+        super::tell(&format!("defect{place}; please report it"));
     }));
 }
