@@ -10,7 +10,8 @@ use std::sync::atomic::AtomicBool;
 use apitap::alert::{AlertBook, Emit, Settings as AlertSettings};
 use apitap::exchange_log::Targets;
 use apitap::http::Limits;
-use apitap::pipeline::file::{Told, Totals, read};
+use apitap::pipeline::Told;
+use apitap::pipeline::file::{Totals, read};
 use apitap::worker::{Output, Settings};
 
 /// What a run over a capture told.

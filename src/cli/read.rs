@@ -12,7 +12,8 @@ use super::{Exit, jsonl, stats, summary, table, tell};
 use crate::alert::{AlertBook, Emit, Revision};
 use crate::exchange_log::Targets;
 use crate::keys::Keys;
-use crate::pipeline::file::{self, Fault, Told};
+use crate::pipeline::Told;
+use crate::pipeline::file::{self, Fault};
 use crate::{alert, worker};
 
 /// The sensor's name in the alerts of `read`: the same everywhere, so that a capture gives the same alerts on any machine.

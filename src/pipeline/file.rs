@@ -7,7 +7,7 @@ use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::{Counters, Merge};
+use super::{Counters, Merge, Told};
 use crate::capture::LinkType;
 use crate::capture::file::{ReadError, Reader, Warning};
 use crate::link::{Checksum, Dissector, Options, Outcome, Overlay, Segment, Socket, TcpFlags, spread};
@@ -20,19 +20,6 @@ const BATCH_FRAMES: u64 = 256;
 
 /// How many batches may wait for a worker before the reader waits.
 const QUEUE: usize = 8;
-
-/// What is told while files are read.
-#[derive(Debug)]
-pub enum Told {
-    /// An output, in the order of the capture.
-    Output(Output),
-    /// Everything up to this time was told.
-    Time(Timestamp),
-    /// A file cannot be used, or not in full.
-    Fault(Fault),
-    /// How far the reader is in a file, in bytes, and how many there are.
-    Progress(u64, Option<u64>),
-}
 
 /// What was wrong with a file.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! Puts what the workers tell into the one order of the capture.
 
-use crate::time::Order;
+use crate::time::{Order, Span};
 use crate::worker::Output;
 
 /// Holds outputs until every worker has said that it will tell nothing earlier.
@@ -11,12 +11,13 @@ use crate::worker::Output;
 pub struct Merge {
     held: Vec<Output>,
     marks: Vec<Order>,
+    not_waited: u64,
 }
 
 impl Merge {
     /// A merge of that many workers.
     pub fn new(workers: usize) -> Self {
-        Self { held: Vec::new(), marks: vec![Order::MIN; workers] }
+        Self { held: Vec::new(), marks: vec![Order::MIN; workers], not_waited: 0 }
     }
 
     /// Takes what a worker told since its last mark.
@@ -27,16 +28,31 @@ impl Merge {
         }
     }
 
-    /// No longer waits for a worker.
-    pub fn close(&mut self, worker: usize) {
-        if let Some(known) = self.marks.get_mut(worker) {
-            *known = Order::MAX;
-        }
+    /// Hands on what is final, in order; tells up to where that is.
+    pub fn release(&mut self, take: impl FnMut(Output)) -> Order {
+        let mark = self.marks.iter().copied().min().unwrap_or(Order::MAX);
+        self.release_to(mark, take)
     }
 
-    /// Hands on what is final, in order; tells up to where that is.
-    pub fn release(&mut self, mut take: impl FnMut(Output)) -> Order {
-        let mark = self.marks.iter().copied().min().unwrap_or(Order::MAX);
+    /// The same, without waiting for a worker whose mark lies more than `lag` of capture time behind the first of those
+    /// that are still at work. What such a worker tells later comes out of order.
+    pub fn release_within(&mut self, lag: Span, take: impl FnMut(Output)) -> Order {
+        let least = self.marks.iter().copied().min().unwrap_or(Order::MAX);
+        let first = self.marks.iter().copied().filter(|mark| *mark != Order::MAX).max().unwrap_or(Order::MAX);
+        let bound = Order::after_frame(first.time - lag, u64::MAX);
+        if first != Order::MAX && least < bound {
+            self.not_waited += 1;
+            return self.release_to(bound, take);
+        }
+        self.release_to(least, take)
+    }
+
+    /// How often a release did not wait for a worker.
+    pub fn not_waited(&self) -> u64 {
+        self.not_waited
+    }
+
+    fn release_to(&mut self, mark: Order, mut take: impl FnMut(Output)) -> Order {
         if self.held.is_empty() {
             return mark;
         }
@@ -76,7 +92,16 @@ mod tests {
         assert_eq!(release(&mut merge), [1, 2]);
         merge.push(1, vec![], at(9));
         assert_eq!(release(&mut merge), [3]);
-        merge.close(0);
+        merge.push(0, vec![], Order::MAX);
         assert_eq!(release(&mut merge), [9]);
+    }
+
+    #[test]
+    fn does_not_wait_for_ever() {
+        let mut merge = Merge::new(2);
+        let mut times = Vec::new();
+        merge.push(0, vec![line(1), line(40)], at(50));
+        merge.release_within(Span::from_millis(0), |output| times.push(output.order().time.as_nanos()));
+        assert_eq!((times, merge.not_waited()), (vec![1, 40], 1));
     }
 }

@@ -5,11 +5,14 @@
 //! the order of the capture.
 
 pub mod file;
+pub mod live;
 mod merge;
+pub mod signals;
 
 pub use merge::Merge;
 
 use crate::link;
+use crate::time::Timestamp;
 use crate::worker;
 
 /// Everything that was counted, for the summary and the statistics.
@@ -19,4 +22,17 @@ pub struct Counters {
     pub link: link::Counters,
     /// Connections, streams, messages, exchanges, entities.
     pub worker: worker::Counters,
+}
+
+/// What is told while frames come in.
+#[derive(Debug)]
+pub enum Told {
+    /// An output, in the order of the capture.
+    Output(worker::Output),
+    /// Everything up to this time was told.
+    Time(Timestamp),
+    /// A file cannot be used, or not in full.
+    Fault(file::Fault),
+    /// How far the reader is in a file, in bytes, and how many there are.
+    Progress(u64, Option<u64>),
 }
