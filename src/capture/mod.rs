@@ -1,6 +1,7 @@
 //! Frames in: from live interfaces and from capture files.
 
 pub mod file;
+pub mod live;
 
 use crate::time::Timestamp;
 
