@@ -8,5 +8,6 @@ pub mod endpoint;
 pub mod exchange;
 pub mod finding;
 pub mod inspect;
+mod pii;
 pub mod scan;
 pub mod time;
