@@ -190,18 +190,18 @@ impl Scanner {
     }
 
     /// Decides the candidates of content that is at hand, and of which nothing or more may follow.
-    pub(crate) fn scan_kept(&self, content: &[u8], more: More, found: &mut Found) {
+    pub(crate) fn scan_kept(&self, content: &[u8], more: More, layout: &Layout, found: &mut Found) {
         let end = match more {
             More::Nothing => content.len(),
             More::Follows => decided_before(content.len()),
         };
-        self.scan(content, 0..end, &Layout::of(content), MAX_HITS, found);
+        self.scan(content, 0..end, layout, MAX_HITS, found);
     }
 
     #[cfg(test)]
     pub(crate) fn hits(&self, content: &[u8]) -> Vec<Hit> {
         let mut found = Found::default();
-        self.scan_kept(content, More::Nothing, &mut found);
+        self.scan_kept(content, More::Nothing, &Layout::of(content), &mut found);
         found.hits
     }
 }

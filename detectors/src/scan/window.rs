@@ -110,7 +110,7 @@ mod tests {
 
     fn whole(content: &[u8]) -> Tally {
         let mut found = Found::default();
-        Scanner::default().scan_kept(content, More::Nothing, &mut found);
+        Scanner::default().scan_kept(content, More::Nothing, &Layout::of(content), &mut found);
         found.tally
     }
 
@@ -118,7 +118,7 @@ mod tests {
         let scanner = Scanner::default();
         let (kept, rest) = content.split_at(limit.min(content.len()));
         let mut found = Found::default();
-        scanner.scan_kept(kept, More::Follows, &mut found);
+        scanner.scan_kept(kept, More::Follows, &Layout::of(kept), &mut found);
         let mut windows = WindowScan::after(kept);
         let mut at = 0;
         for cut in cuts {
