@@ -48,7 +48,7 @@ pub fn redacted_target(target: &[u8]) -> String {
             None => (parameter, None),
         };
         out.push(separator);
-        out.push_str(&parameter_name(name));
+        out.push_str(&shown_name(name));
         if let Some(value) = value {
             out.push('=');
             out.push_str(value_form(value));
@@ -121,8 +121,9 @@ fn write_segment(segment: &[u8], out: &mut String) {
     }
 }
 
-/// A name of a query parameter: a word, with the brackets and dots that frameworks put into names.
-fn parameter_name(name: &[u8]) -> Cow<'static, str> {
+/// A name of a parameter or member: shown when it is a word, with the brackets and dots that frameworks put into names,
+/// else its form.
+pub(crate) fn shown_name(name: &[u8]) -> Cow<'static, str> {
     let Some(decoded) = decode(name) else { return "{text}".into() };
     let parts = decoded.split(|byte| matches!(byte, b'[' | b']' | b'$'));
     for part in parts.filter(|part| !part.is_empty()) {
