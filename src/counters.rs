@@ -15,6 +15,11 @@ macro_rules! counters {
             pub fn merge(&mut self, other: &Self) {
                 $(self.$field += other.$field;)*
             }
+
+            /// Every counter with its name, in the order of declaration.
+            pub fn named(&self) -> impl Iterator<Item = (&'static str, u64)> + use<> {
+                [$((stringify!($field), self.$field),)*].into_iter()
+            }
         }
     };
 }

@@ -26,9 +26,7 @@ pub fn write_line(line: &mut Vec<u8>, exchange: &Exchange<'_>, targets: Targets)
     object.key("dport").number(exchange.server.port().into());
     let request = exchange.request.as_ref();
     object.key("method").text(request.map(|request| request.method));
-    let absolute = request.is_some_and(|request| is_absolute_form(request.target));
-    let host = request.filter(|_| !absolute).and_then(|request| request.fields.get("host"));
-    object.key("host").text(host);
+    object.key("host").text(request.and_then(|request| request.fields.get("host")));
     match targets {
         Targets::Raw => object.key("target").text(request.map(|request| request.target)),
         Targets::Masked => {
@@ -50,12 +48,6 @@ pub fn write_line(line: &mut Vec<u8>, exchange: &Exchange<'_>, targets: Targets)
     object.key("missing").names(exchange.completeness.names());
     object.key("anomalies").names(exchange.anomalies.names());
     object.close();
-}
-
-/// Whether a request target is in absolute-form (RFC 9112 section 3.2.2): a scheme, then `://`.
-fn is_absolute_form(target: &[u8]) -> bool {
-    memchr::memmem::find(target.get(..16.min(target.len())).unwrap_or_default(), b"://")
-        .is_some_and(|at| at > 0 && target[..at].iter().all(u8::is_ascii_alphanumeric))
 }
 
 fn version_text(version: Version<'_>) -> Option<&[u8]> {
@@ -184,11 +176,5 @@ mod tests {
         assert_eq!(text(b"/a\"b\\c"), "{\"k\":\"/a\\\"b\\\\c\"}\n");
         assert_eq!(text(b"/\x00\xe9"), "{\"k\":\"/\\\\x00\\\\xe9\"}\n");
         assert_eq!(text("/\u{e9}".as_bytes()), "{\"k\":\"/\u{e9}\"}\n");
-    }
-
-    #[test]
-    fn absolute_form_needs_a_scheme() {
-        assert!(is_absolute_form(b"http://a/b") && is_absolute_form(b"HTTPS://a"));
-        assert!(!is_absolute_form(b"/a?u=http://b") && !is_absolute_form(b"://") && !is_absolute_form(b"*"));
     }
 }

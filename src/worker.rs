@@ -15,7 +15,7 @@ use crate::http::{self, ExchangeSink};
 use crate::link::{ChecksumPolicy, Segment, Socket};
 use crate::observation::{ExchangeContext, Observation, Subject};
 use crate::tcp::connection::{self, Verdict};
-use crate::tcp::{self, Direction, EndReason, HoldBudget, SeqNumber, StreamEvent, StreamSink};
+use crate::tcp::{self, Direction, EndReason, HoldBudget, Opposite, SeqNumber, StreamEvent, StreamSink};
 use crate::time::{Order, Span, Timestamp};
 
 /// How long a connection may be silent before it is over.
@@ -232,7 +232,11 @@ impl Worker {
                 hold: HoldBudget { total: quarter, ..HoldBudget::default() },
                 flow: FlowCounters::default(),
                 tcp: tcp::Counters::default(),
-                http: http::Shared::new(&settings.http),
+                http: Http {
+                    limits: http::Limits { content_budget: quarter, ..settings.http.clone() },
+                    shared: http::Shared::new(&http::Limits { content_budget: quarter, ..settings.http.clone() }),
+                    scanner: Scanner::default(),
+                },
                 inspection: Inspection {
                     inspector: Inspector::new(Scanner::default(), settings.detectors.clone()),
                     log: settings.log,
@@ -311,7 +315,7 @@ impl Worker {
         Counters {
             flow: self.stages.flow,
             tcp: self.stages.tcp,
-            http: self.stages.http.counters(),
+            http: self.stages.http.shared.counters(),
             exchanges: self.stages.inspection.exchanges,
             entities: self.stages.inspection.entities,
         }
@@ -404,7 +408,7 @@ struct Stages {
     hold: HoldBudget,
     flow: FlowCounters,
     tcp: tcp::Counters,
-    http: http::Shared,
+    http: Http,
     inspection: Inspection,
 }
 
@@ -437,7 +441,7 @@ impl Stages {
         let direction = if segment.src == flow.ends[0] { Direction::Forward } else { Direction::Reverse };
         let mut to_http = ToHttp {
             http: &mut live.http,
-            cx: self.http.context(flow.ends.map(Socket::to_std), moment.stamp, order, &mut self.inspection),
+            cx: self.http.context(flow.ends, moment.stamp, order, &mut self.inspection),
         };
         let mut cx = connection::Context {
             now: moment.now,
@@ -464,10 +468,8 @@ impl Stages {
         }
         let State::Live(live) = &mut flow.state else { return Next::At(flow.expiry()) };
         let order = Order { time: deadline, frame: 0, flow: flow.first_frame, ordinal: 0 };
-        let mut to_http = ToHttp {
-            http: &mut live.http,
-            cx: self.http.context(flow.ends.map(Socket::to_std), deadline, order, &mut self.inspection),
-        };
+        let mut to_http =
+            ToHttp { http: &mut live.http, cx: self.http.context(flow.ends, deadline, order, &mut self.inspection) };
         let mut verdict = Verdict::Open;
         if live.tcp.deadline().is_some_and(|at| at <= deadline) {
             let mut cx = connection::Context {
@@ -496,7 +498,7 @@ impl Stages {
         let order = Order { time: now, frame, flow: flow.first_frame, ordinal: 0 };
         let mut to_http = ToHttp {
             http: &mut live.http,
-            cx: self.http.context(flow.ends.map(Socket::to_std), flow.last_seen, order, &mut self.inspection),
+            cx: self.http.context(flow.ends, flow.last_seen, order, &mut self.inspection),
         };
         let mut cx = connection::Context {
             now,
@@ -521,6 +523,35 @@ impl Stages {
     }
 }
 
+/// What all connections' HTTP shares.
+#[derive(Debug)]
+struct Http {
+    limits: http::Limits,
+    shared: http::Shared,
+    scanner: Scanner,
+}
+
+impl Http {
+    fn context<'a>(
+        &'a mut self,
+        ends: [Socket; 2],
+        at: Timestamp,
+        order: Order,
+        sink: &'a mut Inspection,
+    ) -> http::Context<'a, Inspection> {
+        http::Context {
+            limits: &self.limits,
+            shared: &mut self.shared,
+            scanner: &self.scanner,
+            ends: ends.map(Socket::to_std),
+            at,
+            order,
+            behind: false,
+            sink,
+        }
+    }
+}
+
 /// Hands a connection's stream events to its HTTP.
 struct ToHttp<'a> {
     http: &'a mut http::Connection,
@@ -534,7 +565,8 @@ impl ToHttp<'_> {
 }
 
 impl StreamSink for ToHttp<'_> {
-    fn event(&mut self, direction: Direction, event: StreamEvent<'_>) {
+    fn event(&mut self, direction: Direction, event: StreamEvent<'_>, opposite: Opposite) {
+        self.cx.behind = opposite == Opposite::Behind;
         self.http.on_event(&mut self.cx, direction, event);
     }
 

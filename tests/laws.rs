@@ -125,7 +125,10 @@ pub(crate) fn assert_balanced(counters: &Counters) {
     let (flow, tcp) = (&counters.flow, &counters.tcp);
     assert_eq!(
         flow.segments_received,
-        flow.segments_tracked + flow.segments_passed_over_empty + flow.segments_passed_over_closed + flow.segments_lost_panic
+        flow.segments_tracked
+            + flow.segments_passed_over_empty
+            + flow.segments_passed_over_closed
+            + flow.segments_lost_panic
     );
     assert_eq!(
         tcp.octets_received,
@@ -138,7 +141,10 @@ pub(crate) fn assert_balanced(counters: &Counters) {
     );
     assert_eq!(tcp.octets_held, 0, "nothing is held after the end");
     assert_eq!(flow.segments_lost_panic + flow.flows_dropped_panic, 0);
-    assert_eq!(flow.flows_opened, flow.flows_closed + flow.flows_ended_capture + flow.flows_expired_idle + flow.flows_replaced);
+    assert_eq!(
+        flow.flows_opened,
+        flow.flows_closed + flow.flows_ended_capture + flow.flows_expired_idle + flow.flows_replaced
+    );
 }
 
 proptest! {

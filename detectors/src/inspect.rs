@@ -260,10 +260,3 @@ mod tests {
         assert!(inspect(Settings::default(), b"").1.is_empty());
     }
 }
-
-impl Settings {
-    /// x
-    pub fn parse(_: &str) -> Result<Self, String> {
-        Ok(Self::default())
-    }
-}

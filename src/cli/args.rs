@@ -28,6 +28,13 @@ pub enum Command {
 Exit status: 0 fine (also: a truncated last record, an unknown link type, no HTTP at all, each with a warning);
 1 not one record readable, or an output failed; 2 usage; 3 findings at or above --fail-on, and all else fine.")]
     Read(ReadArgs),
+    /// Be the sensor: capture, detect, tell
+    #[command(after_help = "\
+Says 'capturing' on standard error when it is ready. SIGINT or SIGTERM ends it in order, with a summary; its last lines
+are frames_received=N, frames_processed=N, frames_dropped_kernel=N and the like.
+
+Exit status: 0 fine; 1 an interface cannot be used, or an output failed; 2 usage.")]
+    Run(RunArgs),
 }
 
 /// Options of every command.
@@ -81,6 +88,35 @@ pub struct ReadArgs {
     /// Exit with status 3 when there is an alert of this severity or a higher one
     #[arg(long, value_name = "SEVERITY", value_parser = severity)]
     pub fail_on: Option<Severity>,
+}
+
+/// Arguments of `apitap run`.
+#[derive(Args, Debug)]
+pub struct RunArgs {
+    /// The interface to capture on; give the option again for more
+    #[arg(short = 'i', long = "interface", required = true, value_name = "IFACE")]
+    pub interfaces: Vec<String>,
+    /// Which frames to take, in the filter language of libpcap: 'tcp port 8080'
+    #[arg(long, value_name = "BPF")]
+    pub filter: Option<String>,
+    /// Size of each interface's ring in the kernel
+    #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = size_between::<{ 1 << 20 }, { (2 << 30) - 1 }>)]
+    pub buffer: Size,
+    /// How many octets of each frame to take
+    #[arg(long, value_name = "N", default_value_t = 262_144, value_parser = clap::value_parser!(u32).range(64..=262_144))]
+    pub snaplen: u32,
+    /// Take only frames addressed to this machine, not all that the interface sees
+    #[arg(long)]
+    pub no_promiscuous: bool,
+    /// Where alerts are stored; this version stores none
+    #[arg(long, value_name = "none", default_value = "none", value_parser = ["none"])]
+    pub store: String,
+    /// How alerts are written; by default a line for people on a terminal, else JSON lines
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
+    /// Which detectors run: 'all', 'none', or a list of families and names
+    #[arg(long, value_name = "all|none|LIST", default_value = "all")]
+    pub detectors: String,
 }
 
 /// How alerts are written.

@@ -1,6 +1,7 @@
 //! `apitap read`: analyse capture files.
 
 use std::io::IsTerminal;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use apitap_detectors::finding::Severity;
@@ -12,8 +13,8 @@ use super::{Exit, jsonl, stats, summary, table, tell};
 use crate::alert::{AlertBook, Emit, Revision};
 use crate::exchange_log::Targets;
 use crate::keys::Keys;
-use crate::pipeline::Told;
 use crate::pipeline::file::{self, Fault};
+use crate::pipeline::{Told, signals};
 use crate::{alert, worker};
 
 /// The sensor's name in the alerts of `read`: the same everywhere, so that a capture gives the same alerts on any machine.
@@ -63,21 +64,13 @@ impl Reading {
             Some(state) => Keys::load_or_create(state).map_err(|error| usage(error.to_string()))?,
             None => Keys::Public,
         };
-        let mut detectors =
-            apitap_detectors::inspect::Settings::parse(&args.detectors).map_err(|error| usage(error))?;
-        detectors.evidence_key = keys.evidence();
         let targets = if args.mask_targets { Targets::Masked } else { Targets::Raw };
-        let settings = worker::Settings {
-            checksums: common.checksums.into(),
-            http: crate::http::Limits {
-                inspection: common.inspect_limit.0 as usize,
-                hash_content: args.hash_content,
-                ..Default::default()
-            },
-            detectors,
+        let mut settings = worker::Settings {
+            detectors: super::detectors(&args.detectors, &keys).map_err(usage)?,
             log: (exchanges != Destination::Nowhere).then_some(targets),
-            memory: common.memory.0 as usize,
+            ..super::worker_settings(common)
         };
+        settings.http.hash_content = args.hash_content;
         let is_terminal = alerts == Destination::Stdout && std::io::stdout().is_terminal();
         let format = args.format.unwrap_or(if is_terminal { Format::Table } else { Format::Jsonl });
         let open = |destination: &Destination, readers| {
@@ -100,7 +93,10 @@ impl Reading {
     }
 
     fn run(mut self, args: &ReadArgs) -> Exit {
-        let stop = AtomicBool::new(false);
+        let stop = Arc::new(AtomicBool::new(false));
+        if let Err(error) = signals::stop_on_signal(stop.clone()) {
+            tell(&format!("warning: an interrupt will end this without a summary: {error}"));
+        }
         let settings = self.settings.clone();
         let workers = usize::from(args.workers);
         let totals = file::read(&args.files, &settings, workers, &stop, &mut |told| {
@@ -120,7 +116,11 @@ impl Reading {
             self.alerts.write(|out| out.write_all(text.as_bytes()));
         }
         let counters = self.book.counters();
+        let broken = self.alerts.has_failed() || self.exchanges.has_failed();
         self.stats.write(|out| stats::write(out, &totals.counters, &counters));
+        if totals.stopped && !broken {
+            tell("interrupted: what follows is about the part that was read");
+        }
         let mut exit = Exit::Fine;
         for output in [self.alerts, self.exchanges, self.stats] {
             if let Err(line) = output.finish() {

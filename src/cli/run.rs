@@ -1,8 +1,8 @@
 //! `apitap run`: the sensor.
 
 use std::io::{IsTerminal, Write};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -22,9 +22,6 @@ const QUEUE: usize = 1024;
 /// How often the sensor says how it is.
 const HEARTBEAT: Duration = Duration::from_secs(60);
 
-/// How often the end of the sensor is looked for.
-const TICK: Duration = Duration::from_millis(100);
-
 pub(super) fn run(args: &RunArgs, common: &Common) -> Exit {
     match start(args, common) {
         Ok(running) => running.until_the_end(),
@@ -38,6 +35,8 @@ pub(super) fn run(args: &RunArgs, common: &Common) -> Exit {
 struct Running {
     sensor: Sensor,
     health: Arc<HealthTable>,
+    /// Set at the end.
+    alerts: Arc<OnceLock<alert::Counters>>,
     revisions: mpsc::Receiver<Revision>,
     runtime: tokio::runtime::Runtime,
     format: Format,
@@ -71,20 +70,22 @@ fn start(args: &RunArgs, common: &Common) -> Result<Running, (Exit, String)> {
     let mut book = AlertBook::new(alert::Settings::new(sensor_name(), keys.id(), Emit::Revisions));
     // Waits when the writer does not keep up: then the workers drop and count, never the capture.
     let mut write = move |revision: Revision| drop(send.blocking_send(revision));
-    let tell_on = move |told: Option<Told>| {
-        match told {
-            Some(Told::Output(worker::Output::Observation(observation))) => book.observe(*observation, &mut write),
-            Some(Told::Time(now)) => book.advance(now, &mut write),
-            Some(_) => {}
-            None => book.finish(&mut write),
+    let alerts = Arc::new(OnceLock::new());
+    let counted = alerts.clone();
+    let tell_on = move |told: Option<Told>| match told {
+        Some(Told::Output(worker::Output::Observation(observation))) => book.observe(*observation, &mut write),
+        Some(Told::Time(now)) => book.advance(now, &mut write),
+        Some(_) => {}
+        None => {
+            book.finish(&mut write);
+            let _ = counted.set(book.counters());
         }
-        book.counters()
     };
     let sensor = live::start(sources, &settings, &stop, &health, tell_on).map_err(failed)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(failed)?;
     tell(&format!("capturing on {}", args.interfaces.join(", ")));
     let default = if std::io::stdout().is_terminal() { Format::Table } else { Format::Jsonl };
-    Ok(Running { sensor, health, revisions, runtime, format: args.format.unwrap_or(default) })
+    Ok(Running { sensor, health, alerts, revisions, runtime, format: args.format.unwrap_or(default) })
 }
 
 impl Running {
@@ -106,7 +107,7 @@ impl Running {
             }
         });
         let totals = self.sensor.join();
-        for line in last_words(&totals).lines() {
+        for line in last_words(&totals, &self.alerts.get().copied().unwrap_or_default()).lines() {
             tell(line);
         }
         for failed in &totals.failures {
@@ -148,8 +149,8 @@ fn beat(health: &HealthTable) {
 }
 
 /// The summary for people, and the capture's numbers one a line for programs.
-fn last_words(totals: &Totals) -> String {
-    let mut text = summary::text(&totals.counters, &totals.alerts, totals.span);
+fn last_words(totals: &Totals, alerts: &alert::Counters) -> String {
+    let mut text = summary::text(&totals.counters, alerts, totals.span);
     for (name, value) in totals.health.named() {
         text.push_str(&format!("{name}={value}\n"));
     }

@@ -1,25 +1,52 @@
 //! HTTP/1.x: from the octets of a connection to exchanges (RFC 9110, RFC 9112).
+//!
+//! A [`Connection`] takes what the two directions of a TCP connection tell, as captured, and hands an
+//! [`Exchange`] to the sink when it has ended. Which direction asks and which answers is known by content, on any port.
+//!
+//! The way of the octets: [`identify`] judges what stands at the place of a start line, [`head`] reads start line and
+//! fields, [`framing`] says how long the content is, [`chunked`] and [`coding`] take it out of its codings, [`content`]
+//! keeps, scans and hashes it; [`direction`] drives all this for one direction, [`pairing`] puts requests and responses
+//! together. Nothing here fails: what is malformed becomes an anomaly of the exchange, and the stream goes on. Octets are
+//! conserved: each one that comes in is counted as head, content, framing, skipped or switched ([`Counters`]), or is held.
 
 use std::net::SocketAddr;
 
-use apitap_detectors::exchange::{Anomalies, Exchange};
+use apitap_detectors::exchange::Exchange;
 use apitap_detectors::scan::Scanner;
 
-use crate::tcp::{Direction, StreamEvent};
 use crate::time::{Order, Timestamp};
 
-/// Limits on what one connection may cost.
+mod chunked;
+mod coding;
+mod connection;
+mod content;
+mod direction;
+mod framing;
+mod head;
+mod identify;
+mod message;
+mod pairing;
+mod pool;
+#[cfg(test)]
+mod tests;
+
+pub use connection::Connection;
+pub use pool::{Counters, Shared};
+
+/// Limits on what connections may cost.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// How much decoded content of a message is kept for inspection, in bytes.
     pub inspection: usize,
+    /// How much decoded content the connections of a worker may hold together, in bytes; past it content is scanned only.
+    pub content_budget: usize,
     /// Whether decoded content is hashed (SHA-256).
     pub hash_content: bool,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { inspection: 1 << 20, hash_content: false }
+        Self { inspection: 1 << 20, content_budget: 256 << 20, hash_content: false }
     }
 }
 
@@ -28,6 +55,8 @@ impl Default for Limits {
 pub struct Context<'a, S> {
     /// The limits in force.
     pub limits: &'a Limits,
+    /// What the connections of a worker share: buffers, decoders, counters.
+    pub shared: &'a mut Shared,
     /// Scans content past the inspection limit.
     pub scanner: &'a Scanner,
     /// Both ends of the connection: who sends in `Forward`, who sends in `Reverse`.
@@ -36,6 +65,10 @@ pub struct Context<'a, S> {
     pub at: Timestamp,
     /// Where what comes out now stands; the connection counts `ordinal` up for each exchange.
     pub order: Order,
+    /// Whether the sender of the event at hand has acknowledged octets of the other direction that were not handed on yet:
+    /// they were captured late, or are lost. A response may then belong to a request among them; otherwise it cannot, for
+    /// its sender had not seen one.
+    pub behind: bool,
     /// Who takes the exchanges.
     pub sink: &'a mut S,
 }
@@ -44,67 +77,4 @@ pub struct Context<'a, S> {
 pub trait ExchangeSink {
     /// Called once for each exchange, in the order in which they end.
     fn exchange(&mut self, exchange: &Exchange<'_>);
-}
-
-/// What one TCP connection carries, as HTTP.
-#[derive(Debug, Default)]
-pub struct Connection {}
-
-impl Connection {
-    /// Takes the next event of one direction.
-    pub fn on_event<S: ExchangeSink>(
-        &mut self,
-        _cx: &mut Context<'_, S>,
-        _direction: Direction,
-        _event: StreamEvent<'_>,
-    ) {
-    }
-
-    /// Marks the message that `direction` is at with something its lower layers saw.
-    pub fn mark(&mut self, _direction: Direction, _anomaly: Anomalies) {}
-
-    /// When [`Self::on_deadline`] is to be called next.
-    pub fn deadline(&self) -> Option<Timestamp> {
-        None
-    }
-
-    /// Lets go of what has waited long enough; `cx.at` is the deadline.
-    pub fn on_deadline<S: ExchangeSink>(&mut self, _cx: &mut Context<'_, S>) {}
-
-    /// The connection is over: emits whatever is held.
-    pub fn finish<S: ExchangeSink>(&mut self, _cx: &mut Context<'_, S>) {}
-}
-
-/// x
-#[derive(Debug, Default)]
-pub struct Shared {
-    limits: Limits,
-    scanner: Scanner,
-}
-/// x
-#[derive(Debug, Default, Clone, Copy, serde::Serialize)]
-pub struct Counters {}
-impl Counters {
-    /// x
-    pub fn merge(&mut self, _o: &Self) {}
-}
-impl Shared {
-    /// x
-    pub fn new(l: &Limits) -> Self {
-        Self { limits: l.clone(), scanner: Scanner::default() }
-    }
-    /// x
-    pub fn counters(&self) -> Counters {
-        Counters {}
-    }
-    /// x
-    pub fn context<'a, S>(
-        &'a mut self,
-        ends: [SocketAddr; 2],
-        at: Timestamp,
-        order: Order,
-        sink: &'a mut S,
-    ) -> Context<'a, S> {
-        Context { limits: &self.limits, scanner: &self.scanner, ends, at, order, sink }
-    }
 }

@@ -26,35 +26,43 @@ pub use spread::spread;
 
 use crate::tcp::SeqNumber;
 
-/// An IPv4 or IPv6 address in 16 bytes; IPv4 is kept as an IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2).
+/// An IPv4 or IPv6 address, in a form that hashes and compares quickly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Address([u8; 16]);
+pub struct Address {
+    /// IPv4 in the last four; told apart from IPv4-mapped IPv6 (RFC 4291 section 2.5.5.2), which is another address.
+    octets: [u8; 16],
+    version: IpVersion,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum IpVersion {
+    V4,
+    V6,
+}
 
 impl Address {
     /// An IPv4 address from its octets.
     pub const fn v4(octets: [u8; 4]) -> Self {
         let [a, b, c, d] = octets;
-        Self([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d])
+        Self { octets: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, a, b, c, d], version: IpVersion::V4 }
     }
 
     /// An IPv6 address from its octets.
     pub const fn v6(octets: [u8; 16]) -> Self {
-        Self(octets)
+        Self { octets, version: IpVersion::V6 }
     }
 
     /// The address in the standard library's form.
     pub fn to_ip(self) -> IpAddr {
-        IpAddr::from(self.0).to_canonical()
+        match (self.version, self.octets) {
+            (IpVersion::V4, [.., a, b, c, d]) => IpAddr::from([a, b, c, d]),
+            (IpVersion::V6, octets) => IpAddr::from(octets),
+        }
     }
 
-    /// The 128 bits, as a number.
+    /// The octets as a number, of 32 bits for IPv4.
     pub const fn bits(self) -> u128 {
-        u128::from_be_bytes(self.0)
-    }
-
-    /// The 16 octets.
-    pub const fn octets(self) -> [u8; 16] {
-        self.0
+        u128::from_be_bytes(self.octets)
     }
 }
 

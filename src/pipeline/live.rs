@@ -80,13 +80,13 @@ pub struct Sensor {
 }
 
 /// Starts capture on `sources`. It goes on until `stop` is set or every source has failed; then rings are drained, what is
-/// open is ended, and everything left is told. `tell` runs on the behaviour thread.
+/// open is ended, and everything left is told. `tell` runs on the behaviour thread; it is told `None` at the end.
 pub fn start(
     sources: Vec<Source>,
     settings: &worker::Settings,
     stop: &Arc<AtomicBool>,
     health: &Arc<HealthTable>,
-    tell: impl FnMut(Told) + Send + 'static,
+    tell: impl FnMut(Option<Told>) + Send + 'static,
 ) -> std::io::Result<Sensor> {
     let (tell_up, told) = bounded(QUEUE);
     let lanes = sources.len();
@@ -263,15 +263,16 @@ impl Lane {
 }
 
 /// The behaviour thread: puts together what the workers tell.
-fn behave(lanes: usize, told: &Receiver<Message>, mut tell: impl FnMut(Told)) -> Totals {
+fn behave(lanes: usize, told: &Receiver<Message>, mut tell: impl FnMut(Option<Told>)) -> Totals {
     let mut merge = Merge::new(lanes);
     for Message { number, outputs, mark } in told {
         merge.push(number, outputs, mark);
-        let mark = merge.release_within(LAG, |output| tell(Told::Output(output)));
+        let mark = merge.release_within(LAG, |output| tell(Some(Told::Output(output))));
         if mark != Order::MIN && mark != Order::MAX {
-            tell(Told::Time(mark.time));
+            tell(Some(Told::Time(mark.time)));
         }
     }
+    tell(None);
     Totals { merges_not_waited: merge.not_waited(), ..Totals::default() }
 }
 

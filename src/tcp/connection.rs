@@ -1,7 +1,7 @@
 //! Both directions of a connection: what the control flags, acknowledgments and checksums say.
 
 use super::assembler::{Assembler, Overlap, Surroundings};
-use super::{Counters, Direction, EndReason, HoldBudget, SeqNumber, StreamEvent, StreamSink};
+use super::{Counters, Direction, EndReason, HoldBudget, Opposite, SeqNumber, StreamEvent, StreamSink};
 use crate::link::{Checksum, ChecksumPolicy, Segment};
 use crate::time::{Span, Timestamp};
 
@@ -106,10 +106,11 @@ impl<S: StreamSink> Context<'_, S> {
     fn assemble<R>(
         &mut self,
         direction: Direction,
+        opposite: Opposite,
         call: impl FnOnce(&mut Surroundings<'_, &mut dyn FnMut(StreamEvent<'_>)>) -> R,
     ) -> R {
         let sink = &mut *self.sink;
-        let mut emit = |event: StreamEvent<'_>| sink.event(direction, event);
+        let mut emit = |event: StreamEvent<'_>| sink.event(direction, event, opposite);
         call(&mut Surroundings { budget: self.budget, counters: self.counters, emit: &mut emit })
     }
 }
@@ -136,11 +137,11 @@ impl Connection {
         if segment.flags.syn() {
             self.synchronise(direction, segment);
         }
-        if segment.payload_len() > 0 || segment.flags.fin() {
-            self.data(cx, direction, segment);
-        }
         if let Some(ack) = segment.ack {
             self.acknowledge(cx, direction.opposite(), ack);
+        }
+        if segment.payload_len() > 0 || segment.flags.fin() {
+            self.data(cx, direction, segment);
         }
         self.verdict()
     }
@@ -153,12 +154,13 @@ impl Connection {
     /// Gives up holes that have not filled by `cx.now`.
     pub fn on_deadline<S: StreamSink>(&mut self, cx: &mut Context<'_, S>) -> Verdict {
         for direction in Direction::BOTH {
+            let opposite = self.opposite(direction);
             let half = &mut self.halves[direction.index()];
             let due = |wait: &mut Option<Wait>, grace| wait.take_if(|wait| wait.since + grace <= cx.now);
             let acked = due(&mut half.acked_holes, ACKNOWLEDGED_HOLE_GRACE);
             let silent = due(&mut half.silent_holes, SILENT_HOLE_GRACE);
             for wait in [acked, silent].into_iter().flatten() {
-                cx.assemble(direction, |around| half.assembler.skip_holes(wait.until, around));
+                cx.assemble(direction, opposite, |around| half.assembler.skip_holes(wait.until, around));
             }
             half.watch_holes(cx.now);
         }
@@ -169,8 +171,9 @@ impl Connection {
     pub fn finish<S: StreamSink>(&mut self, cx: &mut Context<'_, S>, reason: EndReason) {
         for direction in Direction::BOTH {
             self.settle_doubt(cx, direction);
+            let opposite = self.opposite(direction);
             let half = &mut self.halves[direction.index()];
-            cx.assemble(direction, |around| half.assembler.finish(reason, around));
+            cx.assemble(direction, opposite, |around| half.assembler.finish(reason, around));
         }
     }
 
@@ -187,6 +190,15 @@ impl Connection {
     /// The next sequence number of each direction, to tell late segments of a closed connection from a new one.
     pub fn ends(&self) -> [Option<SeqNumber>; 2] {
         [self.halves[0].assembler.next(), self.halves[1].assembler.next()]
+    }
+
+    /// Where the direction opposite to `direction` stands for the latter's sender.
+    fn opposite(&self, direction: Direction) -> Opposite {
+        let other = &self.halves[direction.opposite().index()];
+        match other.acked.and_then(|ack| other.assembler.distance(ack)) {
+            Some(distance) if distance > 0 && !other.assembler.has_ended() => Opposite::Behind,
+            _ => Opposite::Level,
+        }
     }
 
     fn verdict(&self) -> Verdict {
@@ -251,18 +263,19 @@ impl Connection {
         snapped: u32,
         fin: bool,
     ) {
+        let opposite = self.opposite(direction);
         let half = &mut self.halves[direction.index()];
         let len = octets.len() as u32 + snapped;
         let overlap = if len == 0 {
             Overlap::Consistent
         } else {
-            cx.assemble(direction, |around| half.assembler.push(seq, octets, snapped, around))
+            cx.assemble(direction, opposite, |around| half.assembler.push(seq, octets, snapped, around))
         };
         if overlap == Overlap::Conflicting {
             cx.sink.conflict(direction);
         }
         if fin {
-            cx.assemble(direction, |around| half.assembler.push_fin(seq.advance(len), around));
+            cx.assemble(direction, opposite, |around| half.assembler.push_fin(seq.advance(len), around));
         }
         half.watch_holes(cx.now);
     }
@@ -417,7 +430,7 @@ mod tests {
     struct Told([String; 2]);
 
     impl StreamSink for Told {
-        fn event(&mut self, direction: Direction, event: StreamEvent<'_>) {
+        fn event(&mut self, direction: Direction, event: StreamEvent<'_>, _opposite: Opposite) {
             self.0[direction.index()].push_str(&match event {
                 StreamEvent::Data(octets) => String::from_utf8_lossy(octets).into_owned(),
                 StreamEvent::Gap(len) => format!("<{len}>"),

@@ -70,10 +70,19 @@ pub enum EndReason {
     CaptureEnd,
 }
 
+/// Where the direction opposite to an event stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opposite {
+    /// All that the event's sender has acknowledged of it was handed on.
+    Level,
+    /// The event's sender has acknowledged octets of it that were not handed on yet: they were captured late, or are lost.
+    Behind,
+}
+
 /// Takes what a connection's directions have to tell.
 pub trait StreamSink {
-    /// The next event of one direction.
-    fn event(&mut self, direction: Direction, event: StreamEvent<'_>);
+    /// The next event of one direction, and where the other one stands.
+    fn event(&mut self, direction: Direction, event: StreamEvent<'_>, opposite: Opposite);
 
     /// Two segments gave different octets for the same place in `direction`; the first ones stand.
     fn conflict(&mut self, direction: Direction);

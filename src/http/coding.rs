@@ -1,0 +1,776 @@
+//! Content codings (RFC 9110 section 8.4) removed, within limits.
+//!
+//! What a Content-Encoding field says and what the content is differ often enough, by mistake and on purpose, so the content
+//! decides: of each coding that is declared, a layer is opened when the octets at hand are that coding (or the one it is
+//! commonly confused with), and passed over when they are not. To judge, the first 64 KiB are gathered; most content ends
+//! within them and is then decoded in one go with the worker's own decompressor, so that connections hold none.
+
+use std::mem;
+
+use apitap_detectors::exchange::Anomalies;
+use brotli_decompressor::{BrotliDecompressStream, BrotliResult, BrotliState, StandardAlloc};
+use flate2::{Decompress, FlushDecompress, Status};
+use zstd::stream::raw::{DParameter, Decoder as ZstdDecoder, InBuffer, Operation, OutBuffer};
+
+use super::framing::mentions;
+
+/// How many codings may be stacked; what is below them is not decoded.
+const MAX_LAYERS: usize = 4;
+/// How much of the content as sent is gathered before it is judged, in bytes.
+const GATHER: usize = 64 * 1024;
+/// The same for the layers below the first.
+const GATHER_INNER: usize = 1024;
+/// How much output a judgement asks for, in bytes.
+const TRIAL: usize = 512;
+/// Output that is free of the ratio limit, in bytes.
+const FREE_OUTPUT: u64 = 8 << 20;
+/// How many octets of output one octet of input may give past [`FREE_OUTPUT`]; text seldom passes 30.
+const MAX_RATIO: u64 = 200;
+/// How much output one message may give, in bytes.
+const MAX_OUTPUT: u64 = 1 << 30;
+/// The largest zstd window that is decoded, as a power of two; RFC 8878 asks decoders for 8 MiB.
+const ZSTD_WINDOW_LOG: u32 = 23;
+
+/// A content coding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Coding {
+    Gzip,
+    Deflate,
+    Brotli,
+    Zstd,
+    Unknown,
+}
+
+/// The codings that the Content-Encoding fields of a message declare, in the order applied.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Codings {
+    declared: [Option<Coding>; MAX_LAYERS],
+    /// More than fit.
+    excess: bool,
+}
+
+impl Codings {
+    /// Takes note of the value of a Content-Encoding field.
+    pub(super) fn note(&mut self, value: &[u8]) {
+        for item in value.split(|byte| *byte == b',') {
+            let Some(coding) = Coding::named(item) else { continue };
+            match self.declared.iter_mut().find(|place| place.is_none()) {
+                Some(place) => *place = Some(coding),
+                None => self.excess = true,
+            }
+        }
+    }
+
+    /// Whether content is sent as it is.
+    pub(super) fn is_identity(&self) -> bool {
+        self.declared[0].is_none()
+    }
+
+    /// Whether there is a coding among them that cannot be removed.
+    pub(super) fn has_unknown(&self) -> bool {
+        self.excess || self.declared.contains(&Some(Coding::Unknown))
+    }
+}
+
+impl Coding {
+    /// The coding that an item of a Content-Encoding field names; `None` for `identity`, which changes nothing.
+    fn named(item: &[u8]) -> Option<Self> {
+        let item = item.trim_ascii();
+        for (name, coding) in [
+            (&b"gzip"[..], Self::Gzip),
+            (b"deflate", Self::Deflate),
+            (b"br", Self::Brotli),
+            (b"zstd", Self::Zstd),
+            (b"x-gzip", Self::Gzip),
+        ] {
+            if item.eq_ignore_ascii_case(name) {
+                return Some(coding);
+            }
+        }
+        if item.is_empty() || item.eq_ignore_ascii_case(b"identity") {
+            return None;
+        }
+        // `gzip;`, `x gzip`, a stray octet: whether it is one is for the content to tell.
+        Some(if mentions(item, b"gzip") {
+            Self::Gzip
+        } else if mentions(item, b"deflate") {
+            Self::Deflate
+        } else {
+            Self::Unknown
+        })
+    }
+}
+
+/// What stopped or marred the decoding of content.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Outcome {
+    /// What was odd.
+    pub(super) anomalies: Anomalies,
+    /// Octets were seen that could not be decoded.
+    pub(super) undecoded: bool,
+}
+
+impl Outcome {
+    fn odd(&mut self, anomaly: Anomalies) {
+        self.anomalies.insert(anomaly);
+    }
+
+    fn fail(&mut self, anomaly: Anomalies) {
+        self.anomalies.insert(anomaly);
+        self.undecoded = true;
+    }
+}
+
+/// What the decoders of one worker share: decoders and decompressors to use again, and scratch space.
+#[derive(Default)]
+pub(super) struct Coders {
+    idle: Vec<Box<Decoder>>,
+    inflaters: Vec<Decompress>,
+    scratch: [Vec<u8>; MAX_LAYERS],
+}
+
+impl std::fmt::Debug for Coders {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Coders").field("idle", &self.idle.len()).finish_non_exhaustive()
+    }
+}
+
+impl Coders {
+    /// How much output is made at a time, in bytes.
+    const SCRATCH: usize = 32 * 1024;
+    /// How many idle decoders and decompressors are kept; each holds up to 64 KiB.
+    const MAX_IDLE: usize = 16;
+
+    /// A decoder for content with these codings.
+    pub(super) fn decoder(&mut self, codings: &Codings) -> Box<Decoder> {
+        let mut decoder = self.idle.pop().unwrap_or_default();
+        let declared = codings.declared.iter().rev().flatten().filter(|coding| **coding != Coding::Unknown);
+        for (layer, coding) in decoder.layers.iter_mut().zip(declared) {
+            *layer = Layer { coding: *coding, state: State::Judging(Vec::new()) };
+            decoder.depth += 1;
+        }
+        decoder
+    }
+
+    /// Takes back a decoder.
+    pub(super) fn recycle(&mut self, mut decoder: Box<Decoder>) {
+        for layer in &mut decoder.layers {
+            if let State::Open(stream) = mem::replace(&mut layer.state, State::Plain) {
+                self.give_back(stream);
+            }
+        }
+        if self.idle.len() < Self::MAX_IDLE {
+            let mut gathered = mem::take(&mut decoder.gathered);
+            gathered.clear();
+            *decoder = Decoder { gathered, ..Decoder::default() };
+            self.idle.push(decoder);
+        }
+    }
+
+    fn inflater(&mut self) -> Decompress {
+        match self.inflaters.pop() {
+            Some(mut inflater) => {
+                inflater.reset(false);
+                inflater
+            }
+            None => Decompress::new(false),
+        }
+    }
+
+    fn give_back(&mut self, stream: Stream) {
+        if let Stream::Gzip { inflater, .. } | Stream::Deflate { inflater, .. } = stream {
+            self.keep(inflater);
+        }
+    }
+
+    fn keep(&mut self, inflater: Decompress) {
+        if self.inflaters.len() < Self::MAX_IDLE {
+            self.inflaters.push(inflater);
+        }
+    }
+}
+
+/// Removes the codings of one message's content.
+#[derive(Default)]
+pub(super) struct Decoder {
+    /// The outermost coding, which was applied last, comes first.
+    layers: [Layer; MAX_LAYERS],
+    /// How many of the layers are in use.
+    depth: usize,
+    /// The first octets, until they are judged.
+    gathered: Vec<u8>,
+    meter: Meter,
+}
+
+impl std::fmt::Debug for Decoder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Decoder").field("depth", &self.depth).finish_non_exhaustive()
+    }
+}
+
+/// What went in and came out.
+#[derive(Default)]
+struct Meter {
+    taken: u64,
+    given: u64,
+    outcome: Outcome,
+    extent: Extent,
+    /// Nothing more is decoded.
+    stopped: bool,
+}
+
+impl Meter {
+    /// Counts output, and says whether it is within the limits.
+    fn allow(&mut self, octets: usize) -> bool {
+        self.given = self.given.saturating_add(octets as u64);
+        let ratio_limit = FREE_OUTPUT.max(self.taken.saturating_mul(MAX_RATIO));
+        if self.given > ratio_limit.min(MAX_OUTPUT) {
+            self.outcome.fail(Anomalies::DECOMPRESSION_LIMIT);
+            self.stopped = true;
+        }
+        !self.stopped
+    }
+}
+
+struct Layer {
+    coding: Coding,
+    state: State,
+}
+
+impl Default for Layer {
+    fn default() -> Self {
+        Self { coding: Coding::Unknown, state: State::Plain }
+    }
+}
+
+enum State {
+    /// Gathers the first octets.
+    Judging(Vec<u8>),
+    /// They are not coded.
+    Plain,
+    /// They are.
+    Open(Stream),
+    /// Nothing more comes of it.
+    Over,
+}
+
+/// Whether the octets that are judged are all there are.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Extent {
+    #[default]
+    Beginning,
+    Whole,
+}
+
+impl Decoder {
+    /// Takes the next octets of content as sent; hands on what they decode to.
+    pub(super) fn push(&mut self, coders: &mut Coders, bytes: &[u8], out: &mut dyn FnMut(&[u8])) {
+        let judged = self.meter.taken > GATHER as u64;
+        self.meter.taken += bytes.len() as u64;
+        if judged {
+            return self.run(coders, bytes, out);
+        }
+        self.gathered.extend_from_slice(bytes);
+        if self.meter.taken > GATHER as u64 {
+            self.run_gathered(coders, out);
+        }
+    }
+
+    /// The content has ended: hands on what was held back.
+    pub(super) fn finish(&mut self, coders: &mut Coders, out: &mut dyn FnMut(&[u8])) {
+        self.meter.extent = Extent::Whole;
+        self.run_gathered(coders, out);
+        finish(&mut self.layers[..self.depth], coders, &mut self.meter, out);
+    }
+
+    fn run_gathered(&mut self, coders: &mut Coders, out: &mut dyn FnMut(&[u8])) {
+        let mut gathered = mem::take(&mut self.gathered);
+        self.run(coders, &gathered, out);
+        gathered.clear();
+        self.gathered = gathered;
+    }
+
+    fn run(&mut self, coders: &mut Coders, bytes: &[u8], out: &mut dyn FnMut(&[u8])) {
+        push(&mut self.layers[..self.depth], Position::Outermost, coders, &mut self.meter, bytes, out);
+    }
+
+    /// What stopped or marred the decoding so far.
+    pub(super) fn outcome(&self) -> Outcome {
+        self.meter.outcome
+    }
+
+    /// How many bytes of memory it holds, roughly.
+    pub(super) fn held(&self) -> usize {
+        let layers = self.layers.iter().map(|layer| match &layer.state {
+            State::Judging(gathered) => gathered.len(),
+            State::Open(stream) => stream.held(),
+            State::Plain | State::Over => 0,
+        });
+        self.gathered.len() + layers.sum::<usize>()
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Position {
+    Outermost,
+    Inner,
+}
+
+/// Hands octets through the layers, from the outermost in.
+fn push(
+    layers: &mut [Layer],
+    position: Position,
+    coders: &mut Coders,
+    meter: &mut Meter,
+    bytes: &[u8],
+    out: &mut dyn FnMut(&[u8]),
+) {
+    if meter.stopped || bytes.is_empty() {
+        return;
+    }
+    let depth = layers.len();
+    let Some((layer, inner)) = layers.split_first_mut() else { return out(bytes) };
+    match &mut layer.state {
+        State::Judging(_) if position == Position::Outermost => {
+            layer.judge(coders, meter, bytes);
+            push(layers, position, coders, meter, bytes, out);
+        }
+        State::Judging(gathered) => {
+            gathered.extend_from_slice(bytes);
+            if gathered.len() >= GATHER_INNER {
+                let gathered = mem::take(gathered);
+                layer.judge(coders, meter, &gathered);
+                push(layers, position, coders, meter, &gathered, out);
+            }
+        }
+        State::Plain => push(inner, Position::Inner, coders, meter, bytes, out),
+        State::Open(stream) => {
+            let mut scratch = mem::take(&mut coders.scratch[depth - 1]);
+            scratch.resize(Coders::SCRATCH, 0);
+            let goes_on = decode(stream, meter, bytes, &mut scratch, &mut |meter, decoded| {
+                push(inner, Position::Inner, coders, meter, decoded, out);
+            });
+            coders.scratch[depth - 1] = scratch;
+            if !goes_on && let State::Open(stream) = mem::replace(&mut layer.state, State::Over) {
+                coders.give_back(stream);
+            }
+        }
+        State::Over => {}
+    }
+}
+
+/// Runs a stream over octets; says whether more of them can be of use.
+fn decode(
+    stream: &mut Stream,
+    meter: &mut Meter,
+    mut bytes: &[u8],
+    scratch: &mut [u8],
+    out: &mut dyn FnMut(&mut Meter, &[u8]),
+) -> bool {
+    loop {
+        let step = stream.step(bytes, scratch);
+        bytes = bytes.get(step.taken..).unwrap_or_default();
+        if step.given > 0 {
+            if !meter.allow(step.given) {
+                return false;
+            }
+            out(meter, scratch.get(..step.given).unwrap_or_default());
+        }
+        match step.next {
+            Next::More => {}
+            Next::Hungry => return true,
+            Next::Over => return false,
+            Next::Trailing => {
+                meter.outcome.odd(Anomalies::CORRUPT_CODING);
+                return false;
+            }
+            Next::Corrupt => {
+                meter.outcome.fail(Anomalies::CORRUPT_CODING);
+                return false;
+            }
+        }
+    }
+}
+
+fn finish(layers: &mut [Layer], coders: &mut Coders, meter: &mut Meter, out: &mut dyn FnMut(&[u8])) {
+    let Some(layer) = layers.first_mut() else { return };
+    if let State::Judging(gathered) = &mut layer.state {
+        let gathered = mem::take(gathered);
+        if !gathered.is_empty() {
+            layer.judge(coders, meter, &gathered);
+            push(layers, Position::Inner, coders, meter, &gathered, out);
+        }
+    }
+    let Some((layer, inner)) = layers.split_first_mut() else { return };
+    if let State::Open(stream) = &layer.state {
+        match stream.ending() {
+            Ending::Proper => {}
+            Ending::TrailerCut => meter.outcome.odd(Anomalies::CORRUPT_CODING),
+            Ending::Cut => meter.outcome.fail(Anomalies::CORRUPT_CODING),
+        }
+    }
+    finish(inner, coders, meter, out);
+}
+
+impl Layer {
+    /// Decides what the octets are that were declared to be of this coding.
+    fn judge(&mut self, coders: &mut Coders, meter: &mut Meter, bytes: &[u8]) {
+        let extent = meter.extent;
+        let (format, as_declared) = match self.coding {
+            Coding::Gzip if is_gzip(bytes) => (Some(Format::Gzip), true),
+            Coding::Zstd if is_zstd(bytes) => (Some(Format::Zstd), true),
+            Coding::Deflate if is_zlib(bytes) && inflates(coders, &bytes[2..], extent) => (Some(Format::Zlib), true),
+            // RFC 9110 section 8.4.1.2: some send the deflate data without the zlib wrapper.
+            Coding::Deflate if inflates(coders, bytes, extent) => (Some(Format::Deflate), true),
+            _ if is_gzip(bytes) => (Some(Format::Gzip), false),
+            _ if is_zstd(bytes) => (Some(Format::Zstd), false),
+            Coding::Gzip if is_zlib(bytes) && inflates(coders, &bytes[2..], extent) => (Some(Format::Zlib), false),
+            Coding::Brotli if unbrotlis(bytes, extent) => (Some(Format::Brotli), true),
+            _ => (None, false),
+        };
+        if !as_declared {
+            meter.outcome.odd(Anomalies::MISLABELLED_CODING);
+        }
+        self.state = match format.map(|format| Stream::open(format, coders)) {
+            None => State::Plain,
+            Some(Ok(stream)) => State::Open(stream),
+            Some(Err(NoDecoder)) => {
+                meter.outcome.fail(Anomalies::none());
+                State::Over
+            }
+        };
+    }
+}
+
+/// A format that content can be in.
+#[derive(Clone, Copy, Debug)]
+enum Format {
+    Gzip,
+    Zlib,
+    Deflate,
+    Brotli,
+    Zstd,
+}
+
+fn is_gzip(bytes: &[u8]) -> bool {
+    bytes.starts_with(&[0x1f, 0x8b, 8])
+}
+
+fn is_zstd(bytes: &[u8]) -> bool {
+    bytes.starts_with(&[0x28, 0xb5, 0x2f, 0xfd])
+}
+
+/// A zlib header: deflate, a window of at most 32 KiB, the check bits, no preset dictionary (RFC 1950 section 2.2).
+fn is_zlib(bytes: &[u8]) -> bool {
+    matches!(bytes, [cmf, flg, ..] if cmf & 15 == 8 && cmf >> 4 <= 7 && flg & 32 == 0
+        && (u16::from(*cmf) << 8 | u16::from(*flg)).is_multiple_of(31))
+}
+
+/// Whether octets are deflate data, as far as [`TRIAL`] octets of output tell.
+fn inflates(coders: &mut Coders, bytes: &[u8], extent: Extent) -> bool {
+    let mut inflater = coders.inflater();
+    let mut out = [0; TRIAL];
+    let result = inflater.decompress(bytes, &mut out, FlushDecompress::None);
+    let verdict = match result {
+        Err(_) => false,
+        Ok(Status::StreamEnd) => true,
+        // Short octets that are not deflate data can look like the beginning of some: then they have to be whole.
+        Ok(Status::Ok | Status::BufError) => {
+            inflater.total_out() >= TRIAL as u64 || extent == Extent::Beginning || bytes.len() > 64
+        }
+    };
+    coders.keep(inflater);
+    verdict
+}
+
+/// Whether octets are brotli data, as far as [`TRIAL`] octets of output tell.
+fn unbrotlis(bytes: &[u8], extent: Extent) -> bool {
+    let mut state = brotli_state();
+    let mut out = [0; TRIAL];
+    let (mut available_in, mut taken, mut available_out, mut given, mut total) = (bytes.len(), 0, TRIAL, 0, 0);
+    let result = BrotliDecompressStream(
+        &mut available_in,
+        &mut taken,
+        bytes,
+        &mut available_out,
+        &mut given,
+        &mut out,
+        &mut total,
+        &mut state,
+    );
+    match result {
+        BrotliResult::ResultFailure => false,
+        BrotliResult::ResultSuccess | BrotliResult::NeedsMoreOutput => true,
+        BrotliResult::NeedsMoreInput => extent == Extent::Beginning || bytes.len() > 64,
+    }
+}
+
+type Brotli = BrotliState<StandardAlloc, StandardAlloc, StandardAlloc>;
+
+fn brotli_state() -> Brotli {
+    BrotliState::new(StandardAlloc::default(), StandardAlloc::default(), StandardAlloc::default())
+}
+
+/// The decoder library could not make a decoder.
+struct NoDecoder;
+
+/// A decoder in the middle of its work.
+enum Stream {
+    Gzip { inflater: Decompress, at: Member },
+    Deflate { inflater: Decompress, skip: usize, ended: bool },
+    Brotli { state: Box<Brotli>, ended: bool },
+    Zstd { decoder: ZstdDecoder<'static>, frame: Frame },
+}
+
+/// Where in a gzip member (RFC 1952) a stream is.
+enum Member {
+    Header(Vec<u8>),
+    Data,
+    Trailer { left: usize },
+}
+
+/// Where in the frames of zstd data (RFC 8878) a stream is.
+#[derive(PartialEq, Eq)]
+enum Frame {
+    First,
+    Within,
+    Ended,
+}
+
+struct Step {
+    taken: usize,
+    given: usize,
+    next: Next,
+}
+
+/// What to do after a step.
+#[derive(PartialEq, Eq)]
+enum Next {
+    /// Call again.
+    More,
+    /// Wait for more input.
+    Hungry,
+    /// The coded data has ended.
+    Over,
+    /// The coded data has ended; what follows it is not of the coding.
+    Trailing,
+    /// The data makes no sense.
+    Corrupt,
+}
+
+/// How coded data ended when the content did.
+enum Ending {
+    Proper,
+    TrailerCut,
+    Cut,
+}
+
+impl Stream {
+    fn open(format: Format, coders: &mut Coders) -> Result<Self, NoDecoder> {
+        Ok(match format {
+            Format::Gzip => Self::Gzip { inflater: coders.inflater(), at: Member::Header(Vec::new()) },
+            // The checksum behind zlib's data is not needed to read it, and wrong ones are sent.
+            Format::Zlib => Self::Deflate { inflater: coders.inflater(), skip: 2, ended: false },
+            Format::Deflate => Self::Deflate { inflater: coders.inflater(), skip: 0, ended: false },
+            Format::Brotli => Self::Brotli { state: Box::new(brotli_state()), ended: false },
+            Format::Zstd => {
+                let mut decoder = ZstdDecoder::new().map_err(|_| NoDecoder)?;
+                decoder.set_parameter(DParameter::WindowLogMax(ZSTD_WINDOW_LOG)).map_err(|_| NoDecoder)?;
+                Self::Zstd { decoder, frame: Frame::First }
+            }
+        })
+    }
+
+    /// Rough sizes: zlib's window and tables; what RFC 8878 lets a window be; brotli's usual window.
+    fn held(&self) -> usize {
+        match self {
+            Self::Gzip { .. } | Self::Deflate { .. } => 48 << 10,
+            Self::Brotli { .. } => 4 << 20,
+            Self::Zstd { .. } => 8 << 20,
+        }
+    }
+
+    fn step(&mut self, input: &[u8], out: &mut [u8]) -> Step {
+        match self {
+            Self::Gzip { inflater, at } => gzip_step(inflater, at, input, out),
+            Self::Deflate { inflater, skip, ended } => {
+                if *ended {
+                    // Behind zlib's data comes its checksum.
+                    return Step { taken: input.len(), given: 0, next: Next::Hungry };
+                }
+                if *skip > 0 {
+                    let taken = input.len().min(*skip);
+                    *skip -= taken;
+                    return Step { taken, given: 0, next: if *skip == 0 { Next::More } else { Next::Hungry } };
+                }
+                let step = inflate(inflater, input, out);
+                *ended = step.next == Next::Over;
+                if *ended { Step { next: Next::More, ..step } } else { step }
+            }
+            Self::Brotli { state, ended } => {
+                if *ended {
+                    return Step {
+                        taken: 0,
+                        given: 0,
+                        next: if input.is_empty() { Next::Hungry } else { Next::Trailing },
+                    };
+                }
+                let step = unbrotli(state, input, out);
+                *ended = step.next == Next::Over;
+                if *ended { Step { next: Next::More, ..step } } else { step }
+            }
+            Self::Zstd { decoder, frame } => unzstd(decoder, frame, input, out),
+        }
+    }
+
+    fn ending(&self) -> Ending {
+        match self {
+            Self::Gzip { at: Member::Header(buffer), .. } if buffer.is_empty() => Ending::Proper,
+            Self::Gzip { at: Member::Trailer { .. } | Member::Header(_), .. } => Ending::TrailerCut,
+            Self::Deflate { ended: true, .. } | Self::Brotli { ended: true, .. } => Ending::Proper,
+            Self::Zstd { frame: Frame::Ended, .. } => Ending::Proper,
+            Self::Gzip { .. } | Self::Deflate { .. } | Self::Brotli { .. } | Self::Zstd { .. } => Ending::Cut,
+        }
+    }
+}
+
+/// Header, data and trailer of one member after another. Checksums are not compared: with a wrong one the content is read
+/// all the same, by browsers too.
+fn gzip_step(inflater: &mut Decompress, at: &mut Member, input: &[u8], out: &mut [u8]) -> Step {
+    match at {
+        Member::Header(buffer) => {
+            if input.is_empty() {
+                return Step { taken: 0, given: 0, next: Next::Hungry };
+            }
+            let before = buffer.len();
+            // A header in one piece is read in place.
+            let bytes: &[u8] = if before == 0 {
+                input
+            } else {
+                buffer.extend_from_slice(input);
+                buffer
+            };
+            match gzip_header(bytes) {
+                GzipHeader::Whole(len) => {
+                    *at = Member::Data;
+                    Step { taken: len - before, given: 0, next: Next::More }
+                }
+                GzipHeader::Partial if bytes.len() < GATHER => {
+                    if before == 0 {
+                        buffer.extend_from_slice(input);
+                    }
+                    Step { taken: input.len(), given: 0, next: Next::Hungry }
+                }
+                GzipHeader::Partial | GzipHeader::Other => Step { taken: 0, given: 0, next: Next::Trailing },
+            }
+        }
+        Member::Data => {
+            let step = inflate(inflater, input, out);
+            if step.next == Next::Over {
+                *at = Member::Trailer { left: 8 };
+                return Step { next: Next::More, ..step };
+            }
+            step
+        }
+        Member::Trailer { left } => {
+            let taken = input.len().min(*left);
+            *left -= taken;
+            if *left > 0 {
+                return Step { taken, given: 0, next: Next::Hungry };
+            }
+            inflater.reset(false);
+            *at = Member::Header(Vec::new());
+            Step { taken, given: 0, next: Next::More }
+        }
+    }
+}
+
+enum GzipHeader {
+    Whole(usize),
+    Partial,
+    Other,
+}
+
+/// RFC 1952 section 2.3. Reserved flags are passed over: they add nothing to the header.
+fn gzip_header(bytes: &[u8]) -> GzipHeader {
+    const MAGIC: [u8; 3] = [0x1f, 0x8b, 8];
+    let seen = bytes.len().min(MAGIC.len());
+    if bytes[..seen] != MAGIC[..seen] {
+        return GzipHeader::Other;
+    }
+    let whole = || {
+        let flags = *bytes.get(3)?;
+        let mut len = 10;
+        if flags & 4 != 0 {
+            let extra = bytes.get(len..len + 2)?;
+            len += 2 + usize::from(u16::from_le_bytes([extra[0], extra[1]]));
+        }
+        for text in [8, 16] {
+            if flags & text != 0 {
+                len += memchr::memchr(0, bytes.get(len..)?)? + 1;
+            }
+        }
+        len += usize::from(flags & 2);
+        (len <= bytes.len()).then_some(len)
+    };
+    whole().map_or(GzipHeader::Partial, GzipHeader::Whole)
+}
+
+fn inflate(inflater: &mut Decompress, input: &[u8], out: &mut [u8]) -> Step {
+    let (taken, given) = (inflater.total_in(), inflater.total_out());
+    let result = inflater.decompress(input, out, FlushDecompress::None);
+    let taken = (inflater.total_in() - taken) as usize;
+    let given = (inflater.total_out() - given) as usize;
+    let next = match result {
+        Err(_) => Next::Corrupt,
+        Ok(Status::StreamEnd) => Next::Over,
+        Ok(_) if given == out.len() => Next::More,
+        Ok(_) if taken < input.len() && (taken > 0 || given > 0) => Next::More,
+        Ok(_) if taken < input.len() => Next::Corrupt,
+        Ok(_) => Next::Hungry,
+    };
+    Step { taken, given, next }
+}
+
+fn unbrotli(state: &mut Brotli, input: &[u8], out: &mut [u8]) -> Step {
+    let (mut available_in, mut taken, mut available_out, mut given, mut total) = (input.len(), 0, out.len(), 0, 0);
+    let result = BrotliDecompressStream(
+        &mut available_in,
+        &mut taken,
+        input,
+        &mut available_out,
+        &mut given,
+        out,
+        &mut total,
+        state,
+    );
+    let next = match result {
+        BrotliResult::ResultSuccess => Next::Over,
+        BrotliResult::NeedsMoreInput => Next::Hungry,
+        BrotliResult::NeedsMoreOutput => Next::More,
+        BrotliResult::ResultFailure => Next::Corrupt,
+    };
+    Step { taken, given, next }
+}
+
+fn unzstd(decoder: &mut ZstdDecoder<'static>, frame: &mut Frame, input: &[u8], out: &mut [u8]) -> Step {
+    let mut source = InBuffer::around(input);
+    let mut target = OutBuffer::around(out);
+    let result = decoder.run(&mut source, &mut target);
+    let (taken, given) = (source.pos(), target.pos());
+    let next = match result {
+        Err(_) if *frame == Frame::Ended && given == 0 => Next::Trailing,
+        Err(_) => Next::Corrupt,
+        Ok(left) => {
+            if taken > 0 || given > 0 {
+                *frame = if left == 0 { Frame::Ended } else { Frame::Within };
+            }
+            if given == target.capacity() || (taken < input.len() && (taken > 0 || given > 0)) {
+                Next::More
+            } else {
+                Next::Hungry
+            }
+        }
+    };
+    Step { taken, given, next }
+}

@@ -1,0 +1,222 @@
+//! The content of one message: decoded, kept up to the inspection limit, and past it scanned in windows.
+
+use apitap_detectors::exchange::{self, Anomalies};
+use apitap_detectors::scan::{Scanner, WindowScan};
+use sha2::{Digest, Sha256};
+
+use super::coding::{Codings, Decoder};
+use super::{Limits, Shared};
+
+/// What taking content needs from its surroundings.
+pub(super) struct Means<'a> {
+    pub(super) limits: &'a Limits,
+    pub(super) scanner: &'a Scanner,
+    pub(super) shared: &'a mut Shared,
+}
+
+/// The content of one message, as far as it has come.
+#[derive(Debug, Default)]
+pub(super) struct Content {
+    /// Decoded, up to the inspection limit.
+    bytes: Vec<u8>,
+    /// Decoded octets in all.
+    len: u64,
+    /// Octets as sent, transfer coding removed.
+    wire_len: u64,
+    /// The content codings still to be removed.
+    decoder: Option<Box<Decoder>>,
+    /// The scan of what is not kept.
+    beyond: Option<Box<WindowScan>>,
+    digest: Option<Box<Sha256>>,
+    sha256: Option<[u8; 32]>,
+    /// Bytes charged to the worker's content budget.
+    charged: usize,
+    /// Octets were seen that are not among the decoded ones.
+    undecoded: bool,
+    /// Octets are missing.
+    holed: bool,
+    anomalies: Anomalies,
+}
+
+impl Content {
+    /// How large a buffer may be to be kept for the next message, in bytes.
+    pub(super) const KEEP: usize = 128 * 1024;
+
+    /// Gets ready for content with these codings.
+    pub(super) fn begin(&mut self, means: &mut Means<'_>, codings: &Codings) {
+        self.undecoded = codings.has_unknown();
+        if !codings.is_identity() {
+            self.decoder = Some(means.shared.coders.decoder(codings));
+        }
+        if means.limits.hash_content {
+            self.digest = Some(Box::default());
+        }
+    }
+
+    /// Takes the next octets as sent, transfer coding removed.
+    pub(super) fn push(&mut self, means: &mut Means<'_>, bytes: &[u8]) {
+        self.wire_len = self.wire_len.saturating_add(bytes.len() as u64);
+        let Some(mut decoder) = self.decoder.take() else {
+            return self.accept(means.limits, means.scanner, &mut Budget::of(means.shared), bytes);
+        };
+        if self.holed {
+            // Behind a hole the codings make no sense any more.
+            self.undecoded = true;
+        } else {
+            let Shared { coders, budget, .. } = &mut *means.shared;
+            decoder.push(coders, bytes, &mut |decoded| {
+                self.accept(means.limits, means.scanner, budget, decoded);
+            });
+            let held = decoder.held();
+            if !budget.charge(&mut self.charged, self.bytes.len() + held) && held > Self::KEEP {
+                // The budget is spent, and this decoder holds a good part of it.
+                self.undecoded = true;
+                self.holed = true;
+                coders.recycle(decoder);
+                self.decoder = Some(coders.decoder(&Codings::default()));
+                return;
+            }
+        }
+        self.decoder = Some(decoder);
+    }
+
+    /// Passes over octets that are missing.
+    pub(super) fn gap(&mut self) {
+        self.holed = true;
+        self.undecoded |= self.decoder.is_some();
+    }
+
+    /// Notes that octets of the content were seen but could not be told from what frames them.
+    pub(super) fn lose(&mut self, octets: usize) {
+        self.wire_len = self.wire_len.saturating_add(octets as u64);
+        self.undecoded = true;
+    }
+
+    /// The content has ended; `whole` says whether all of it was seen. May be called again.
+    pub(super) fn finish(&mut self, means: &mut Means<'_>, whole: bool) {
+        if let Some(mut decoder) = self.decoder.take() {
+            if !self.holed {
+                let Shared { coders, budget, .. } = &mut *means.shared;
+                decoder.finish(coders, &mut |decoded| {
+                    self.accept(means.limits, means.scanner, budget, decoded);
+                });
+                let outcome = decoder.outcome();
+                self.anomalies.insert(outcome.anomalies);
+                self.undecoded |= outcome.undecoded;
+            }
+            means.shared.coders.recycle(decoder);
+        }
+        if let Some(beyond) = &mut self.beyond {
+            beyond.finish(means.scanner);
+        }
+        if let Some(digest) = self.digest.take() {
+            let failed = self.anomalies.contains(Anomalies::DECOMPRESSION_LIMIT)
+                || (self.undecoded && self.anomalies.contains(Anomalies::CORRUPT_CODING));
+            if whole && !self.holed && !failed && self.wire_len > 0 {
+                self.sha256 = Some(digest.finalize().into());
+            }
+        }
+    }
+
+    /// What was odd about the content codings.
+    pub(super) fn anomalies(&self) -> Anomalies {
+        self.anomalies
+    }
+
+    /// Whether content went past the limit, and whether some was not decoded.
+    pub(super) fn shortfall(&self) -> exchange::Completeness {
+        let mut shortfall = exchange::Completeness::none();
+        if self.beyond.is_some() {
+            shortfall.insert(exchange::Completeness::SCANNED_ONLY);
+        }
+        if self.undecoded {
+            shortfall.insert(exchange::Completeness::UNDECODED);
+        }
+        shortfall
+    }
+
+    /// The content for the detectors.
+    pub(super) fn view(&self) -> exchange::Content<'_> {
+        exchange::Content {
+            bytes: &self.bytes,
+            len: self.len,
+            wire_len: self.wire_len,
+            undecoded: self.undecoded,
+            beyond: self.beyond.as_deref().map(WindowScan::tally),
+            sha256: self.sha256,
+        }
+    }
+
+    /// Empties it for the next message; gives back what it held.
+    pub(super) fn reset(&mut self, shared: &mut Shared) {
+        if let Some(decoder) = self.decoder.take() {
+            shared.coders.recycle(decoder);
+        }
+        shared.budget.release(self.charged);
+        let mut bytes = std::mem::take(&mut self.bytes);
+        bytes.clear();
+        if bytes.capacity() > Self::KEEP {
+            bytes = Vec::new();
+        }
+        *self = Self { bytes, ..Self::default() };
+    }
+
+    /// Takes decoded octets.
+    fn accept(&mut self, limits: &Limits, scanner: &Scanner, budget: &mut Budget, bytes: &[u8]) {
+        self.len = self.len.saturating_add(bytes.len() as u64);
+        if let Some(digest) = &mut self.digest {
+            digest.update(bytes);
+        }
+        let mut rest = bytes;
+        if self.beyond.is_none() {
+            let room = limits.inspection.saturating_sub(self.bytes.len()).min(bytes.len());
+            let kept = if budget.charge(&mut self.charged, self.bytes.len() + room) { room } else { 0 };
+            let (now, later) = bytes.split_at(kept);
+            self.bytes.extend_from_slice(now);
+            rest = later;
+        }
+        if !rest.is_empty() {
+            self.beyond.get_or_insert_with(|| Box::new(WindowScan::after(&self.bytes))).push(scanner, rest);
+        }
+    }
+}
+
+/// How much content the connections of a worker may hold together.
+#[derive(Debug)]
+pub(super) struct Budget {
+    limit: usize,
+    held: usize,
+    /// How many charges were refused.
+    pub(super) refused: u64,
+}
+
+impl Budget {
+    pub(super) const fn new(limit: usize) -> Self {
+        Self { limit, held: 0, refused: 0 }
+    }
+
+    fn of(shared: &mut Shared) -> &mut Self {
+        &mut shared.budget
+    }
+
+    /// Raises what is charged for one message to `amount` bytes, unless the budget forbids it.
+    fn charge(&mut self, charged: &mut usize, amount: usize) -> bool {
+        let more = amount.saturating_sub(*charged);
+        if more > self.limit.saturating_sub(self.held) {
+            self.refused += 1;
+            return false;
+        }
+        self.held += more;
+        *charged += more;
+        true
+    }
+
+    fn release(&mut self, charged: usize) {
+        self.held = self.held.saturating_sub(charged);
+    }
+
+    /// How many bytes are charged now.
+    pub(super) const fn held(&self) -> usize {
+        self.held
+    }
+}

@@ -1,0 +1,397 @@
+//! Requests and responses put together to exchanges, and exchanges handed on.
+//!
+//! A slot is an exchange that has begun. Responses come in the order of their requests (RFC 9112 section 9.3.2), so a
+//! response belongs to the first slot that lacks one. Either may be missing for good, or come late; what is known about that
+//! stands in the slot, not in flags about it.
+
+use apitap_detectors::exchange::{Anomalies, Completeness, Exchange};
+
+use super::ExchangeSink;
+use super::connection::{Opened, Phase, Reading, Work};
+use super::framing::{self, Framing};
+use super::identify;
+use super::message::Message;
+use crate::tcp::Direction;
+use crate::time::{Span, Timestamp};
+
+/// How many exchanges of a connection may be in flight; clients that pipeline send a few dozen requests at most.
+const MAX_IN_FLIGHT: usize = 256;
+/// How long one half of an exchange is waited for where waiting is in doubt.
+const GRACE: Span = Span::from_secs(10);
+/// How long a response without a known length may be silent, and an event stream may go on, before it is told as open.
+const OPEN_AFTER: Span = Span::from_secs(30);
+/// How long any other response without a known length may go on before it is told as open.
+const OPEN_AT_LAST: Span = Span::from_secs(600);
+
+/// An exchange that has begun.
+#[derive(Debug)]
+pub(super) struct Slot {
+    request: Part,
+    response: Part,
+    /// When it began.
+    since: Timestamp,
+    anomalies: Anomalies,
+}
+
+/// One half of an exchange.
+#[derive(Debug)]
+enum Part {
+    /// May still come.
+    Awaited,
+    /// Does not come.
+    Absent(Why),
+    /// Is being read; the direction holds it.
+    Reading,
+    /// Was seen, as far as it goes.
+    Done(Box<Message>),
+}
+
+/// Why a half does not come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    /// It was sent before the capture began, in a direction that is not captured, or not at all.
+    Unseen,
+    /// It was sent, but octets of it are missing.
+    Lost,
+}
+
+impl Part {
+    fn is_settled(&self) -> bool {
+        matches!(self, Self::Absent(_) | Self::Done(_))
+    }
+}
+
+impl<S: ExchangeSink> Work<'_, '_, S> {
+    /// A request has begun: gives it a place.
+    pub(super) fn open_request_slot(&mut self) {
+        // A response that was captured before its request.
+        if let Some(slot) = self.busy.slots.iter_mut().find(|slot| matches!(slot.request, Part::Awaited)) {
+            slot.request = Part::Reading;
+            return;
+        }
+        let response = if self.link.unclaimed > 0 {
+            self.link.unclaimed -= 1;
+            Part::Absent(Why::Unseen)
+        } else if self.server().is_some_and(|server| self.link.over[server.index()]) {
+            Part::Absent(Why::Unseen)
+        } else {
+            Part::Awaited
+        };
+        self.push_slot(Part::Reading, response);
+    }
+
+    /// A response has begun: gives it a place, and says which.
+    pub(super) fn open_response_slot(&mut self) -> usize {
+        if self.link.abandoned > 0 {
+            // Its request was let go before it came.
+            self.link.abandoned -= 1;
+            let slot = self.slot(Part::Absent(Why::Unseen), Part::Reading);
+            self.busy.slots.push_front(slot);
+            return 0;
+        }
+        if let Some(at) = self.first_awaiting_response() {
+            self.busy.slots[at].response = Part::Reading;
+            return at;
+        }
+        let client_over = self.link.client.is_some_and(|client| self.link.over[client.index()]);
+        let request = if self.cx.behind && !client_over { Part::Awaited } else { Part::Absent(Why::Unseen) };
+        self.push_slot(request, Part::Reading);
+        self.busy.slots.len() - 1
+    }
+
+    /// How long the content of a response in the given slot is.
+    pub(super) fn frame_response(&mut self, slot: usize, message: &Message) -> (Framing, Anomalies) {
+        let client = self.link.client.map_or(0, Direction::index);
+        let request = self.busy.slots.get(slot).and_then(|slot| match &slot.request {
+            Part::Done(request) => Some(&**request),
+            Part::Reading => self.busy.sides[client].message.as_deref(),
+            Part::Awaited | Part::Absent(_) => None,
+        });
+        let early = self.busy.slots.get(slot).is_some_and(|slot| matches!(slot.request, Part::Reading));
+        let (framing, mut anomalies) =
+            framing::of_response(&message.facts, message.start.status, request.map(Message::method));
+        if early {
+            anomalies.insert(Anomalies::EARLY_RESPONSE);
+        }
+        (framing, anomalies)
+    }
+
+    fn slot(&self, request: Part, response: Part) -> Slot {
+        Slot { request, response, since: self.cx.at, anomalies: Anomalies::none() }
+    }
+
+    fn push_slot(&mut self, request: Part, response: Part) {
+        if self.busy.slots.len() >= MAX_IN_FLIGHT {
+            self.abandon_first();
+        }
+        let slot = self.slot(request, response);
+        self.busy.slots.push_back(slot);
+    }
+
+    fn server(&self) -> Option<Direction> {
+        self.link.client.map(Direction::opposite)
+    }
+
+    fn first_awaiting_response(&self) -> Option<usize> {
+        self.busy.slots.iter().position(|slot| matches!(slot.response, Part::Awaited))
+    }
+
+    /// Whether a request waits for its response.
+    pub(super) fn awaits_response(&self) -> bool {
+        self.first_awaiting_response().is_some()
+    }
+
+    /// Whether the request that waits for a response has no version, so that content may come without a head.
+    pub(super) fn awaits_bare_content(&self) -> bool {
+        let first = self.first_awaiting_response().and_then(|at| self.busy.slots.get(at));
+        matches!(first, Some(Slot { request: Part::Done(request), .. }) if request.is_versionless())
+    }
+
+    /// Whether octets that follow content without a known length answer the next request.
+    pub(super) fn is_answered_anew(&self, direction: Direction, bytes: &[u8]) -> bool {
+        self.server() == Some(direction) && identify::is_status_line(bytes) && self.awaits_response()
+    }
+
+    /// Attaches an anomaly to the exchange that `direction` is nearest to, or to its next message.
+    pub(super) fn mark_nearest(&mut self, direction: Direction, anomaly: Anomalies) {
+        match self.busy.slots.front_mut() {
+            Some(slot) => slot.anomalies.insert(anomaly),
+            None => self.link.marks[direction.index()].insert(anomaly),
+        }
+    }
+
+    /// The request that is due is missing.
+    pub(super) fn lose_request(&mut self) {
+        if let Some(slot) = self.busy.slots.iter_mut().find(|slot| matches!(slot.request, Part::Awaited)) {
+            slot.request = Part::Absent(Why::Lost);
+            return self.settle();
+        }
+        self.push_slot(Part::Absent(Why::Lost), Part::Awaited);
+        self.settle();
+    }
+
+    /// The response that is due is missing.
+    pub(super) fn lose_response(&mut self) {
+        if self.link.abandoned > 0 {
+            self.link.abandoned -= 1;
+        } else if let Some(at) = self.first_awaiting_response() {
+            self.busy.slots[at].response = Part::Absent(Why::Lost);
+            self.settle();
+        }
+    }
+
+    /// Puts a message that has ended in its place.
+    pub(super) fn file(&mut self, direction: Direction, message: Box<Message>) {
+        let mut slots = self.busy.slots.iter_mut();
+        let part = if self.link.client == Some(direction) {
+            slots.find(|slot| matches!(slot.request, Part::Reading)).map(|slot| &mut slot.request)
+        } else {
+            slots.find(|slot| matches!(slot.response, Part::Reading)).map(|slot| &mut slot.response)
+        };
+        match part {
+            Some(part) => *part = Part::Done(message),
+            None => self.cx.shared.recycle(message),
+        }
+        self.settle();
+    }
+
+    /// A direction has ended: what was awaited from it does not come.
+    pub(super) fn close(&mut self, direction: Direction) {
+        self.link.over[direction.index()] = true;
+        let Some(client) = self.link.client else { return };
+        for slot in &mut self.busy.slots {
+            let part = if client == direction { &mut slot.request } else { &mut slot.response };
+            if matches!(part, Part::Awaited) {
+                *part = Part::Absent(Why::Unseen);
+            }
+        }
+        self.settle();
+    }
+
+    /// Hands on what is complete, in order.
+    fn settle(&mut self) {
+        while self.busy.slots.front().is_some_and(|slot| slot.request.is_settled() && slot.response.is_settled()) {
+            self.emit_first(Completeness::none());
+        }
+    }
+
+    /// Lets go of the first exchange though its response may still come.
+    fn abandon_first(&mut self) {
+        if matches!(self.busy.slots.front(), Some(Slot { response: Part::Awaited, .. })) {
+            self.link.abandoned += 1;
+            self.cx.shared.counters.requests_abandoned += 1;
+        }
+        self.emit_first(Completeness::none());
+    }
+
+    /// Lets go of everything.
+    pub(super) fn let_go_of_all(&mut self) {
+        while !self.busy.slots.is_empty() {
+            self.emit_first(Completeness::none());
+        }
+        for direction in Direction::BOTH {
+            self.abort_message(direction);
+        }
+    }
+
+    /// Drops the message that a direction is at.
+    pub(super) fn abort_message(&mut self, direction: Direction) {
+        let side = self.side(direction);
+        let unsure = matches!(side.reading, Reading::Unsure);
+        side.reading = Reading::Nothing;
+        let held = std::mem::take(&mut side.held).len();
+        let message = side.message.take();
+        let counters = &mut self.cx.shared.counters;
+        counters.octets_skipped += held as u64;
+        if let Some(message) = message {
+            if unsure {
+                counters.octets_skipped += message.head.len() as u64;
+            }
+            self.cx.shared.recycle(message);
+        }
+    }
+
+    /// Hands on the first exchange as it is.
+    fn emit_first(&mut self, extra: Completeness) {
+        let Some(slot) = self.busy.slots.pop_front() else { return };
+        let Some(client) = self.link.client else { return };
+        let request_lost = matches!(slot.request, Part::Absent(Why::Lost));
+        let response_lost = matches!(slot.response, Part::Absent(Why::Lost));
+        let request = self.take_part(slot.request, client);
+        let response = self.take_part(slot.response, client.opposite());
+        if request.is_some() || response.is_some() {
+            let mut completeness = extra;
+            let (no, gap, cut) = (Completeness::NO_REQUEST, Completeness::REQUEST_GAP, Completeness::REQUEST_CUT);
+            completeness.insert(shortfall(request.as_deref(), request_lost, no, gap, cut));
+            let (no, gap, cut) = (Completeness::NO_RESPONSE, Completeness::RESPONSE_GAP, Completeness::RESPONSE_CUT);
+            let cut = if extra.contains(Completeness::OPEN) { Completeness::none() } else { cut };
+            completeness.insert(shortfall(response.as_deref(), response_lost, no, gap, cut));
+            self.hand_on(client, slot.anomalies, completeness, request.as_deref(), response.as_deref());
+        }
+        for message in [request, response].into_iter().flatten() {
+            self.cx.shared.recycle(message);
+        }
+    }
+
+    fn hand_on(
+        &mut self,
+        client: Direction,
+        anomalies: Anomalies,
+        completeness: Completeness,
+        request: Option<&Message>,
+        response: Option<&Message>,
+    ) {
+        let both = || [request, response].into_iter().flatten();
+        let exchange = Exchange {
+            order: self.cx.order,
+            started: both().map(|message| message.started).next().unwrap_or(self.cx.at),
+            ended: both().map(|message| message.ended).max().unwrap_or(self.cx.at),
+            client: self.cx.ends[client.index()],
+            server: self.cx.ends[client.opposite().index()],
+            request: request.map(Message::request),
+            response: response.map(Message::response),
+            completeness,
+            anomalies: both().fold(anomalies, |anomalies, message| anomalies.union(message.all_anomalies())),
+        };
+        self.cx.shared.counters.exchanges += 1;
+        self.cx.shared.counters.exchanges_complete += u64::from(completeness.is_complete());
+        self.cx.order.ordinal = self.cx.order.ordinal.saturating_add(1);
+        self.cx.sink.exchange(&exchange);
+    }
+
+    /// The message of one half. If it is still being read, what follows of it is read without it.
+    fn take_part(&mut self, part: Part, direction: Direction) -> Option<Box<Message>> {
+        match part {
+            Part::Done(message) => Some(message),
+            Part::Reading => {
+                let mut message = self.take_message(direction)?;
+                message.cut = true;
+                if let Reading::Head { exchange: Opened::Yes, .. } = self.side(direction).reading {
+                    self.side(direction).reading = Reading::Nothing;
+                    *self.phase(direction) = Phase::Searching;
+                }
+                let mut means =
+                    super::content::Means { limits: self.cx.limits, scanner: self.cx.scanner, shared: self.cx.shared };
+                message.content.finish(&mut means, false);
+                Some(message)
+            }
+            Part::Awaited | Part::Absent(_) => None,
+        }
+    }
+
+    /// Lets go of what has waited long enough.
+    pub(super) fn expire(&mut self) {
+        while self.next_deadline().is_some_and(|deadline| deadline <= self.cx.at) {
+            match self.busy.slots.front().map(|slot| (&slot.request, &slot.response)) {
+                Some((_, Part::Awaited)) => self.abandon_first(),
+                Some((Part::Awaited, _)) => {
+                    self.link.unclaimed += 1;
+                    self.emit_first(Completeness::none());
+                }
+                Some((_, Part::Reading)) => self.emit_first(Completeness::OPEN),
+                _ => self.emit_first(Completeness::none()),
+            }
+            self.settle();
+        }
+    }
+
+    /// When something has waited long enough.
+    pub(super) fn next_deadline(&self) -> Option<Timestamp> {
+        let first = self.busy.slots.front()?;
+        match (&first.request, &first.response) {
+            (Part::Done(_), Part::Awaited) => {
+                // A direction that never spoke is not captured. One that did answers late, but in order.
+                let silent = self.server().is_some_and(|server| !self.link.spoken[server.index()]);
+                let next = self.busy.slots.get(1).filter(|_| silent)?;
+                Some(next.since + GRACE)
+            }
+            (Part::Awaited | Part::Reading, Part::Done(response)) => Some(response.ended + GRACE),
+            (_, Part::Reading) => {
+                let server = self.server()?;
+                let side = &self.busy.sides[server.index()];
+                let response = side.message.as_ref()?;
+                match side.reading {
+                    Reading::UntilClose | Reading::Chunked(_) | Reading::Lost => {
+                        let at_last = if response.facts.event_stream { OPEN_AFTER } else { OPEN_AT_LAST };
+                        Some((response.ended + OPEN_AFTER).min(response.started + at_last))
+                    }
+                    Reading::Nothing
+                    | Reading::Unsure
+                    | Reading::Head { .. }
+                    | Reading::Sniff { .. }
+                    | Reading::Length(_) => None,
+                }
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What is missing of one half of an exchange.
+fn shortfall(
+    message: Option<&Message>,
+    lost: bool,
+    no: Completeness,
+    gap: Completeness,
+    cut: Completeness,
+) -> Completeness {
+    let mut shortfall = Completeness::none();
+    match message {
+        None => {
+            shortfall.insert(no);
+            if lost {
+                shortfall.insert(gap);
+            }
+        }
+        Some(message) => {
+            shortfall.insert(message.content.shortfall());
+            if message.gap {
+                shortfall.insert(gap);
+            }
+            if message.cut {
+                shortfall.insert(cut);
+            }
+        }
+    }
+    shortfall
+}
