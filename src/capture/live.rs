@@ -55,7 +55,8 @@ pub enum Mode {
 
 /// Counts of a source, since it was opened.
 ///
-/// `frames_received = frames_processed + frames_dropped_kernel`, and what is in the ring.
+/// `frames_received = frames_processed + frames_dropped_kernel`, and what is in the ring. On a loopback interface and on
+/// `any` the kernel counts loopback frames twice: there the dropped ones are counted so, and the received ones are the sum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Statistics {
     /// Frames that passed the filter, the dropped ones included.
@@ -94,6 +95,8 @@ pub struct Source {
     handle: Capture<Active>,
     link_type: LinkType,
     number: u16,
+    kernel_counts: KernelCounts,
+    /// How many frames the ring can hold.
     ring_frames: u64,
     frames_processed: u64,
     received: Counter,
@@ -105,9 +108,8 @@ pub struct Source {
 pub fn open(options: &Options, number: u16) -> Result<Source, OpenError> {
     let explain = |error: pcap::Error| OpenError::explain(options, &error);
     let mut handle = activate(options, options.mode).map_err(explain)?;
-    let listed = interfaces::find(&options.interface);
-    if let Some(filter) = effective_filter(options, listed.as_ref()) {
-        handle.filter(&filter, true).map_err(|error| OpenError::filter(options, &error))?;
+    if let Some(filter) = &options.filter {
+        handle.filter(filter, true).map_err(|error| OpenError::filter(options, &error))?;
     }
     let link_type = LinkType(u16::try_from(handle.get_datalink().0).unwrap_or(u16::MAX));
     let handle = handle.setnonblock().map_err(explain)?;
@@ -116,12 +118,29 @@ pub fn open(options: &Options, number: u16) -> Result<Source, OpenError> {
         handle,
         link_type,
         number,
+        kernel_counts: kernel_counts(&options.interface),
         ring_frames: u64::from(options.buffer) / SMALLEST_RING_FRAME,
         frames_processed: 0,
         received: Counter::default(),
         dropped_kernel: Counter::default(),
         dropped_interface: Counter::default(),
     })
+}
+
+/// What the kernel's count of received frames means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum KernelCounts {
+    /// Frames.
+    Frames,
+    /// Loopback frames twice, as they leave and as they arrive. libpcap hands out the second only. (A filter on the
+    /// direction would keep the first out of the ring, but libpcap applies new filters to the first blocks itself, and there
+    /// it does not know directions and drops everything.)
+    LoopbackTwice,
+}
+
+fn kernel_counts(interface: &str) -> KernelCounts {
+    let is_loopback = || interfaces::find(interface).is_some_and(|interface| interface.loopback);
+    if interface == "any" || is_loopback() { KernelCounts::LoopbackTwice } else { KernelCounts::Frames }
 }
 
 /// What a frame takes in the ring, at least: its header, the link-layer address and an Ethernet header.
@@ -144,17 +163,6 @@ fn activate(options: &Options, mode: Mode) -> Result<Capture<Active>, pcap::Erro
             activate(options, Mode::Own)
         }
         activated => activated,
-    }
-}
-
-/// A loopback interface shows every frame when it leaves and when it arrives. libpcap passes over the first, but the kernel
-/// has put it in the ring and counted it; a filter keeps it out.
-fn effective_filter(options: &Options, interface: Option<&Interface>) -> Option<String> {
-    let filter = options.filter.as_deref().map(str::trim).filter(|filter| !filter.is_empty());
-    match (interface.is_some_and(|interface| interface.loopback), filter) {
-        (true, Some(filter)) => Some(format!("inbound and ({filter})")),
-        (true, None) => Some("inbound".to_owned()),
-        (false, filter) => filter.map(str::to_owned),
     }
 }
 
@@ -184,11 +192,10 @@ impl Source {
     /// Hands out what was in the ring when it was called, and returns how many frames that were. It ends when the kernel has
     /// handed over its last block, or when as many frames have come as the ring can have held.
     pub fn drain(&mut self, mut on_frame: impl FnMut(&Frame<'_>)) -> Result<u64, CaptureError> {
-        let statistics = self.statistics()?;
-        let waiting = statistics.frames_received - statistics.frames_dropped_kernel;
-        let mut left = waiting.saturating_sub(statistics.frames_processed).min(self.ring_frames);
-        let mut naps = HOLD.as_millis() / STEP.as_millis() + 2;
+        let (received, dropped, _) = self.kernel_counters()?;
         let before = self.frames_processed;
+        let mut left = received.saturating_sub(dropped).saturating_sub(before).min(self.ring_frames);
+        let mut naps = HOLD.as_millis() / STEP.as_millis() + 2;
         while left > 0 && naps > 0 {
             let batch = usize::try_from(left).map_or(BATCH, |left| left.min(BATCH));
             let frames = self.dispatch(batch, &mut on_frame)?;
@@ -203,14 +210,26 @@ impl Source {
 
     /// The counts so far. To be asked for once a second or so: the kernel's are 32 bits wide.
     pub fn statistics(&mut self) -> Result<Statistics, CaptureError> {
-        let now = self.handle.stats().map_err(|error| CaptureError::new(&self.name, &error))?;
-        let statistics = Statistics {
-            frames_received: self.received.advance(now.received),
+        let (received, frames_dropped_kernel, frames_dropped_interface) = self.kernel_counters()?;
+        Ok(Statistics {
+            frames_received: match self.kernel_counts {
+                KernelCounts::Frames => received,
+                KernelCounts::LoopbackTwice => self.frames_processed + frames_dropped_kernel,
+            },
             frames_processed: self.frames_processed,
-            frames_dropped_kernel: self.dropped_kernel.advance(now.dropped),
-            frames_dropped_interface: self.dropped_interface.advance(now.if_dropped),
-        };
-        Ok(statistics)
+            frames_dropped_kernel,
+            frames_dropped_interface,
+        })
+    }
+
+    /// Frames received (those dropped from the ring among them), dropped from the ring, dropped by the interface.
+    fn kernel_counters(&mut self) -> Result<(u64, u64, u64), CaptureError> {
+        let now = self.handle.stats().map_err(|error| CaptureError::new(&self.name, &error))?;
+        Ok((
+            self.received.advance(now.received),
+            self.dropped_kernel.advance(now.dropped),
+            self.dropped_interface.advance(now.if_dropped),
+        ))
     }
 
     fn dispatch(&mut self, batch: usize, on_frame: &mut impl FnMut(&Frame<'_>)) -> Result<usize, CaptureError> {
@@ -259,29 +278,10 @@ mod tests {
         let mut counter = Counter::default();
         assert_eq!(counter.advance(7), 7);
         assert_eq!(counter.advance(u32::MAX / 2), u64::from(u32::MAX / 2));
-        assert_eq!(counter.advance(u32::MAX), u64::from(u32::MAX));
+        assert_eq!(counter.advance(u32::MAX - 1), u64::from(u32::MAX - 1));
         assert_eq!(counter.advance(4), u64::from(u32::MAX) + 5);
         // Set back, as when an interface is made anew.
         assert_eq!(counter.advance(1), u64::from(u32::MAX) + 5);
         assert_eq!(counter.advance(2), u64::from(u32::MAX) + 6);
-    }
-
-    #[test]
-    fn loopback_shows_a_frame_once() {
-        let interface = |loopback| Interface {
-            name: "lo".to_owned(),
-            description: None,
-            up: true,
-            loopback,
-            addresses: Vec::new(),
-        };
-        let filter = |filter: Option<&str>, loopback| {
-            let options = Options { filter: filter.map(str::to_owned), ..Options::new("lo") };
-            effective_filter(&options, Some(&interface(loopback)))
-        };
-        assert_eq!(filter(None, true).as_deref(), Some("inbound"));
-        assert_eq!(filter(Some("tcp or udp"), true).as_deref(), Some("inbound and (tcp or udp)"));
-        assert_eq!(filter(Some("tcp"), false).as_deref(), Some("tcp"));
-        assert_eq!(filter(Some(" "), false), None);
     }
 }
