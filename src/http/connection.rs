@@ -35,6 +35,10 @@ pub(super) struct Link {
     pub(super) over: [bool; 2],
     /// What the lower layers saw that belongs to the next message.
     pub(super) marks: [Anomalies; 2],
+    /// Octets of the server are missing since its last message: responses may have been among them.
+    pub(super) doubtful: bool,
+    /// The client has been seen to send a request without waiting for a response.
+    pub(super) pipelines: bool,
     /// How many requests were let go while their response may still come.
     pub(super) abandoned: u32,
     /// How many responses were let go while their request may still come.

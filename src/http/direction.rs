@@ -56,12 +56,12 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
 
     /// At the place of a start line.
     fn boundary(&mut self, direction: Direction, bytes: &[u8]) -> usize {
-        let role = self.role(direction);
-        if role == Some(Role::Server) {
+        if self.role(direction) != Some(Role::Client) {
             self.open_pending_request(direction.opposite());
-            if self.awaits_bare_content() && identify::start(bytes, role) == Start::Other {
-                return self.begin_bare_response(direction);
-            }
+        }
+        let role = self.role(direction);
+        if role == Some(Role::Server) && self.awaits_bare_content() && identify::start(bytes, role) == Start::Other {
+            return self.begin_bare_response(direction);
         }
         // RFC 9112 section 2.2: empty lines before a message are passed over; so is white space.
         let blank = bytes.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
@@ -157,7 +157,15 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
                 *self.phase(direction) = Phase::Boundary;
                 0
             }
-            Reading::Unsure => self.in_unsure(direction, bytes),
+            Reading::Unsure => {
+                let restarts = edge == Edge::SegmentStart
+                    && side.message.as_ref().is_some_and(|message| identify::restarts(&message.head, bytes));
+                if restarts {
+                    self.drop_unsure(direction);
+                    return 0;
+                }
+                self.in_unsure(direction, bytes)
+            }
             Reading::Head { .. } => self.in_head(direction, bytes),
             Reading::Sniff { otherwise } => {
                 let otherwise = *otherwise;
@@ -314,10 +322,13 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
         if *exchange == Opened::Yes || memchr(b'\n', &message.head).is_none() {
             return;
         }
+        if head::parse_leniently(Role::Client, message) == Verdict::Other {
+            return;
+        }
         *exchange = Opened::Yes;
-        head::parse_leniently(Role::Client, message);
         let line_alone = memchr(b'\n', &message.head) == Some(message.head.len() - 1);
         let over = line_alone && message.is_versionless();
+        self.link.client.get_or_insert(client);
         self.open_request_slot();
         if over {
             self.end_head_early(client, Seen::Whole);
@@ -543,6 +554,11 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
             Phase::Opaque | Phase::Switched | Phase::Searching => {}
             Phase::Boundary => self.gap_at_boundary(direction),
             Phase::Message => self.gap_in_message(direction, octets),
+        }
+        let placeless =
+            *self.phase(direction) == Phase::Searching || matches!(self.side(direction).reading, Reading::Lost);
+        if placeless && self.role(direction) == Some(Role::Server) {
+            self.link.doubtful = true;
         }
     }
 

@@ -87,7 +87,9 @@ fn request_start(bytes: &[u8]) -> Start {
         if rest.is_empty() && memchr(b'\n', bytes).is_some() {
             return if is_common_method(method) { Start::Request } else { Start::Other };
         }
-        return if bytes.len() < MAX_UNPROVEN_LINE { Start::Unsure } else { Start::Other };
+        // Prose begins with a word and a space, too; methods of more than one segment's line do not look like it.
+        let unproven = bytes.len() < MAX_UNPROVEN_LINE && !method.iter().any(u8::is_ascii_lowercase);
+        return if unproven { Start::Unsure } else { Start::Other };
     };
     let line = rest[..end].trim_ascii();
     if memchr(b'\n', &bytes[method_len..bytes.len() - rest.len()]).is_some() {
@@ -95,6 +97,15 @@ fn request_start(bytes: &[u8]) -> Start {
     }
     let last = line.rsplit(|byte| byte.is_ascii_whitespace()).next().unwrap_or_default();
     if last.len() > 5 && last[..5].eq_ignore_ascii_case(b"HTTP/") { Start::Request } else { Start::Other }
+}
+
+/// Whether a segment begins a message of its own behind octets that did not tell what they begin.
+pub(super) fn restarts(unsure: &[u8], segment: &[u8]) -> bool {
+    let method_len = segment.iter().take(MAX_METHOD).take_while(|byte| is_token(**byte)).count();
+    let definite = is_status_line(segment)
+        || (is_known_method(&segment[..method_len]) && start(segment, Some(Role::Client)) == Start::Request);
+    // `PROP` and `PATCH / HTTP/1.1` are one method cut in two.
+    definite && !KNOWN_METHODS.iter().any(|method| method.starts_with(unsure))
 }
 
 /// Where in a piece of a stream, after octets were lost, a message of `role` plausibly begins: at the first octet, or
@@ -158,21 +169,30 @@ fn is_common_method(method: &[u8]) -> bool {
 
 /// The registered methods (RFC 9110 section 16.1) that no other protocol of lines has as a command with a path.
 fn is_known_method(method: &[u8]) -> bool {
-    is_common_method(method)
-        || matches!(
-            method,
-            b"ACL"
-                | b"LOCK"
-                | b"MKCOL"
-                | b"MOVE"
-                | b"PROPFIND"
-                | b"PROPPATCH"
-                | b"PURGE"
-                | b"QUERY"
-                | b"REPORT"
-                | b"UNLOCK"
-        )
+    is_common_method(method) || KNOWN_METHODS.contains(&method)
 }
+
+const KNOWN_METHODS: [&[u8]; 19] = [
+    b"ACL",
+    b"CONNECT",
+    b"DELETE",
+    b"GET",
+    b"HEAD",
+    b"LOCK",
+    b"MKCOL",
+    b"MOVE",
+    b"OPTIONS",
+    b"PATCH",
+    b"POST",
+    b"PROPFIND",
+    b"PROPPATCH",
+    b"PURGE",
+    b"PUT",
+    b"QUERY",
+    b"REPORT",
+    b"TRACE",
+    b"UNLOCK",
+];
 
 #[cfg(test)]
 mod tests {

@@ -30,6 +30,8 @@ pub(super) struct Slot {
     response: Part,
     /// When it began.
     since: Timestamp,
+    /// The frame that it began with.
+    frame: u64,
     anomalies: Anomalies,
 }
 
@@ -69,6 +71,14 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
             slot.request = Part::Reading;
             return;
         }
+        // Two requests of one segment: the client does not wait.
+        let last = self.busy.slots.back();
+        self.link.pipelines |=
+            last.is_some_and(|slot| matches!(slot.response, Part::Awaited) && slot.frame == self.cx.order.frame);
+        if std::mem::take(&mut self.link.doubtful) && !self.link.pipelines {
+            // The client waits for each response, so it has got the ones before: they were among what is missing.
+            self.lose_responses(self.busy.slots.len());
+        }
         let response = if self.link.unclaimed > 0 {
             self.link.unclaimed -= 1;
             Part::Absent(Why::Unseen)
@@ -89,7 +99,13 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
             self.busy.slots.push_front(slot);
             return 0;
         }
+        let doubtful = std::mem::take(&mut self.link.doubtful);
+        if doubtful && !self.link.pipelines {
+            // Of a client that waits for each response, only the last request can be without one.
+            self.lose_responses(self.busy.slots.len().saturating_sub(1));
+        }
         if let Some(at) = self.first_awaiting_response() {
+            self.link.pipelines |= !doubtful && at + 1 < self.busy.slots.len();
             self.busy.slots[at].response = Part::Reading;
             return at;
         }
@@ -117,7 +133,7 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
     }
 
     fn slot(&self, request: Part, response: Part) -> Slot {
-        Slot { request, response, since: self.cx.at, anomalies: Anomalies::none() }
+        Slot { request, response, since: self.cx.at, frame: self.cx.order.frame, anomalies: Anomalies::none() }
     }
 
     fn push_slot(&mut self, request: Part, response: Part) {
@@ -170,14 +186,27 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
         self.settle();
     }
 
-    /// The response that is due is missing.
+    /// At least the beginning of what the server sends next is missing. If the client waits for each response, the next
+    /// message tells whether that was one: see [`Self::open_request_slot`] and [`Self::open_response_slot`].
     pub(super) fn lose_response(&mut self) {
         if self.link.abandoned > 0 {
             self.link.abandoned -= 1;
-        } else if let Some(at) = self.first_awaiting_response() {
+        } else if self.link.pipelines
+            && let Some(at) = self.first_awaiting_response()
+        {
             self.busy.slots[at].response = Part::Absent(Why::Lost);
             self.settle();
         }
+    }
+
+    /// The responses that the first `slots` slots await are missing.
+    fn lose_responses(&mut self, slots: usize) {
+        for slot in self.busy.slots.iter_mut().take(slots) {
+            if matches!(slot.response, Part::Awaited) {
+                slot.response = Part::Absent(Why::Lost);
+            }
+        }
+        self.settle();
     }
 
     /// Puts a message that has ended in its place.
@@ -199,10 +228,11 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
     pub(super) fn close(&mut self, direction: Direction) {
         self.link.over[direction.index()] = true;
         let Some(client) = self.link.client else { return };
+        let why = if client != direction && self.link.doubtful { Why::Lost } else { Why::Unseen };
         for slot in &mut self.busy.slots {
             let part = if client == direction { &mut slot.request } else { &mut slot.response };
             if matches!(part, Part::Awaited) {
-                *part = Part::Absent(Why::Unseen);
+                *part = Part::Absent(why);
             }
         }
         self.settle();
