@@ -79,23 +79,16 @@ impl Kind {
 /// Reads from the ninth digit of a run: what a number without separators may be is told by its length.
 #[inline(never)]
 pub(crate) fn digits(near: &Near<'_>) -> Option<(EntityType, usize, usize)> {
-    let start = near.run_start(near.at());
+    let start = near.after_escape(near.at().checked_sub(8)?);
     let len = near.run_len(start, payment_card::MAX_DIGITS + 1);
     let end = start + len;
-    if !near.closes(end) {
-        return None;
-    }
-    let phone = || (9..=12).contains(&len) && phone::unformatted(near, start, end);
-    let entity = if len == 9 && us_ssn::unformatted(near, start) {
-        EntityType::UsSsn
-    } else if phone() {
-        EntityType::Phone
-    } else if payment_card::unformatted(near, start, end) {
-        EntityType::PaymentCard
-    } else {
-        return None;
+    let entity = match len {
+        9 if us_ssn::unformatted(near, start) => EntityType::UsSsn,
+        9..=12 if phone::unformatted(near, start, end) => EntityType::Phone,
+        ..=payment_card::MAX_DIGITS if payment_card::unformatted(near, start, end) => EntityType::PaymentCard,
+        _ => return None,
     };
-    Some((entity, start, end))
+    near.closes(end).then_some((entity, start, end))
 }
 
 /// The last `shown` characters of a value behind `hidden`.

@@ -99,7 +99,6 @@ pub(crate) fn national(near: &Near<'_>, start: usize) -> Option<(usize, usize)> 
 }
 
 /// Whether the run of digits from `start` to `end` is a telephone number by its name, and not part of a longer one.
-#[inline(never)]
 pub(crate) fn unformatted(near: &Near<'_>, start: usize, end: usize) -> bool {
     let same = near.slice(start, end).windows(2).all(|pair| pair.first() == pair.last());
     near.opens(start) && !same && !follows_digits(near, start) && is_named(near, start)

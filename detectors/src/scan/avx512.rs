@@ -29,32 +29,44 @@ impl Avx512 {
     }
 }
 
+impl Avx512 {
+    /// One bit for each of the 64 bytes: whether it equals `byte`.
+    #[inline(always)]
+    fn equal(self, bytes: __m512i, byte: u8) -> u64 {
+        // SAFETY: a value of this type is made by `detect` only, so the instructions are there.
+        unsafe { _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(byte.cast_signed())) }
+    }
+
+    /// One bit for each of the 64 bytes: whether it is one of `count` values from `first` on.
+    #[inline(always)]
+    fn within(self, bytes: __m512i, first: u8, count: u8) -> u64 {
+        // SAFETY: as in `equal`.
+        unsafe {
+            let distance = _mm512_sub_epi8(bytes, _mm512_set1_epi8(first.cast_signed()));
+            _mm512_cmplt_epu8_mask(distance, _mm512_set1_epi8(count.cast_signed()))
+        }
+    }
+}
+
 impl Classify for Avx512 {
     #[inline(always)]
     fn classes(self, block: &[u8; BLOCK]) -> Classes {
-        // SAFETY: a value of this type is made by `detect` only, so the instructions are there; the load reads the 64
-        // bytes that the reference covers and asks for no alignment.
-        unsafe {
-            let bytes = _mm512_loadu_si512(block.as_ptr().cast::<__m512i>());
-            let splat = |byte: u8| _mm512_set1_epi8(byte.cast_signed());
-            let equal = |byte: u8| _mm512_cmpeq_epi8_mask(bytes, splat(byte));
-            let within =
-                |first: u8, count: u8| _mm512_cmplt_epu8_mask(_mm512_sub_epi8(bytes, splat(first)), splat(count));
-            Classes {
-                digit: within(b'0', 10),
-                upper: within(b'A', 26),
-                at: equal(b'@'),
-                backslash: equal(b'\\'),
-                colon: equal(b':'),
-                dash: equal(b'-'),
-                dot: equal(b'.'),
-                paren: equal(b'('),
-                percent: equal(b'%'),
-                plus: equal(b'+'),
-                space: equal(b' '),
-                u: equal(b'u'),
-                zero: equal(b'0'),
-            }
+        // SAFETY: as in `equal`; the load reads the 64 bytes that the reference covers and asks for no alignment.
+        let bytes = unsafe { _mm512_loadu_si512(block.as_ptr().cast::<__m512i>()) };
+        Classes {
+            digit: self.within(bytes, b'0', 10),
+            upper: self.within(bytes, b'A', 26),
+            at: self.equal(bytes, b'@'),
+            backslash: self.equal(bytes, b'\\'),
+            colon: self.equal(bytes, b':'),
+            dash: self.equal(bytes, b'-'),
+            dot: self.equal(bytes, b'.'),
+            paren: self.equal(bytes, b'('),
+            percent: self.equal(bytes, b'%'),
+            plus: self.equal(bytes, b'+'),
+            space: self.equal(bytes, b' '),
+            u: self.equal(bytes, b'u'),
+            zero: self.equal(bytes, b'0'),
         }
     }
 }

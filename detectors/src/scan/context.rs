@@ -14,8 +14,9 @@ use super::near::Near;
 const SENTENCE: usize = 48;
 /// How long a name may be.
 const MAX_NAME: usize = 64;
-/// How many enclosing values are asked for their name.
+/// How many enclosing values are asked for their name, and how far back they are looked for.
 const MAX_PARENTS: usize = 3;
+const PARENTS: usize = 512;
 /// How many tags and labels before a value are looked at.
 const MAX_TAGS: usize = 6;
 /// How long a tag may be.
@@ -61,17 +62,15 @@ pub(crate) struct Cell {
 
 /// The cell that holds `position`, if the start of its row is in sight.
 pub(crate) fn cell(near: &Near<'_>, position: usize, delimiter: u8) -> Option<Cell> {
-    let mut row = position;
-    while near.back(row, 1)? != b'\n' {
-        row -= 1;
-    }
+    let before = near.slice(0, position);
+    let row = memchr::memrchr(b'\n', before)? + 1;
     let mut cell = Cell { number: 0, start: row };
     let mut quoted = false;
-    for at in row..position {
-        match near.get(at)? {
-            b'"' => quoted = !quoted,
-            byte if byte == delimiter && !quoted => cell = Cell { number: cell.number + 1, start: at + 1 },
-            _ => {}
+    for at in memchr::memchr2_iter(delimiter, b'"', &before[row..]) {
+        if before[row + at] == b'"' {
+            quoted = !quoted;
+        } else if !quoted {
+            cell = Cell { number: cell.number + 1, start: row + at + 1 };
         }
     }
     Some(cell)
@@ -166,7 +165,7 @@ impl<'a> Finder<'_, 'a> {
             return meaning;
         }
         // On to where the text begins.
-        while self.back(start).is_some_and(|byte| !b"\n\r\"<>{}&=".contains(&byte)) {
+        while end - start < PARENTS && self.back(start).is_some_and(|byte| !b"\n\r\"<>{}&=".contains(&byte)) {
             start -= 1;
         }
         match self.back(start) {
@@ -243,7 +242,10 @@ impl<'a> Finder<'_, 'a> {
     /// name says, which is neutral.
     fn parents(&mut self, mut position: usize, nearest: Meaning) -> Meaning {
         let (mut depth, mut parents) = (0u32, 0);
-        while let Some(byte) = self.back(position) {
+        let reach = position.saturating_sub(PARENTS);
+        while position > reach
+            && let Some(byte) = self.back(position)
+        {
             position -= 1;
             match byte {
                 b'"' => position = self.string_start(position),
@@ -275,10 +277,12 @@ impl<'a> Finder<'_, 'a> {
         Meaning::default()
     }
 
-    /// Where the string begins whose closing quote is at `quote`.
+    /// Where the string begins whose closing quote is at `quote`, as far back as parents are looked for.
     fn string_start(&self, quote: usize) -> usize {
         let mut position = quote;
-        while let Some(byte) = self.back(position) {
+        while quote - position < PARENTS
+            && let Some(byte) = self.back(position)
+        {
             position -= 1;
             // An escaped quote belongs to the string.
             if byte == b'"' && self.back(position) != Some(b'\\') {

@@ -52,7 +52,7 @@ impl Meaning {
         let mut all = Self::default();
         let mut last = Word::default();
         each_word(name, |word| {
-            all = all.and(of_word(word.as_bytes()));
+            all = all.and(of_words(last.as_bytes(), word.as_bytes()));
             last = *word;
         });
         if is_ending(last.as_bytes()) {
@@ -66,11 +66,16 @@ impl Meaning {
     /// What running text says of what comes next: the last telling word decides.
     pub(crate) fn of_text(text: &[u8]) -> Self {
         let mut telling = Self::default();
+        let mut last = Word::default();
         each_word(text, |word| {
-            let meaning = of_word(word.as_bytes());
+            let meaning = match word.as_bytes() {
+                b"call" | b"called" | b"calling" | b"calls" | b"dial" | b"reach" | b"ring" => Self::PHONE,
+                word => of_words(last.as_bytes(), word),
+            };
             if !meaning.is_neutral() {
                 telling = meaning;
             }
+            last = *word;
         });
         telling
     }
@@ -116,6 +121,14 @@ fn each_word(name: &[u8], mut each: impl FnMut(&Word)) {
     }
     if word.len > 0 {
         each(&word);
+    }
+}
+
+/// What a word says behind another: social security is not social insurance (Canada) nor social media.
+fn of_words(before: &[u8], word: &[u8]) -> Meaning {
+    match (before, word) {
+        (b"social", b"security" | b"sec") => Meaning::SSN,
+        _ => of_word(word),
     }
 }
 
@@ -171,7 +184,6 @@ fn of_word(word: &[u8]) -> Meaning {
         | b"ssns"
         | b"ssnno"
         | b"ssnnumber"
-        | b"social"
         | b"socialsecurity"
         | b"socialsecuritynumber"
         | b"socialsecurityno"
@@ -262,7 +274,19 @@ mod tests {
             let said = Meaning::of_name(name.as_bytes()).without(Meaning::GENERIC.and(Meaning::NUMBER_OF));
             assert_eq!(said, meaning, "{name}");
         }
-        for name in ["className", "discard", "hotel", "ref", "id_number", "data", "field1", "", "companyName"] {
+        for name in [
+            "className",
+            "discard",
+            "hotel",
+            "ref",
+            "id_number",
+            "data",
+            "field1",
+            "",
+            "companyName",
+            "social",
+            "socialInsuranceNumber",
+        ] {
             assert!(Meaning::of_name(name.as_bytes()).is_neutral(), "{name}");
         }
     }
@@ -272,6 +296,7 @@ mod tests {
         assert_eq!(Meaning::of_text(b"SSN on file"), Meaning::SSN);
         assert_eq!(Meaning::of_text(b"paid by card, order no"), Meaning::NUMBERED);
         assert_eq!(Meaning::of_text(b"order paid with card"), Meaning::CARD);
-        assert!(Meaning::of_text(b"reach me at").is_neutral());
+        assert_eq!(Meaning::of_text(b"reach me at"), Meaning::PHONE);
+        assert!(Meaning::of_text(b"see you at").is_neutral());
     }
 }

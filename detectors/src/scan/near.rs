@@ -6,8 +6,8 @@
 
 use super::layout::Layout;
 
-/// How many bytes before a candidate a verifier sees: room for the name a value stands under, and its parents'.
-pub(crate) const LOOK_BACK: usize = 512;
+/// How many bytes before a candidate a verifier sees: room for the row of a table, one with a long token in it too.
+pub(crate) const LOOK_BACK: usize = 2_048;
 /// How many bytes from a candidate on a verifier sees: a domain name of 253 (RFC 1035), escapes in it, and what follows.
 pub(crate) const LOOK_AHEAD: usize = 320;
 
@@ -47,7 +47,7 @@ impl<'a> Near<'a> {
     #[inline(always)]
     pub(crate) fn get(&self, position: usize) -> Option<u8> {
         #[cfg(test)]
-        work::count();
+        work::count(1);
         self.bytes.get(position).copied()
     }
 
@@ -59,7 +59,10 @@ impl<'a> Near<'a> {
 
     /// The bytes from `start` to `end`, those that are visible.
     pub(crate) fn slice(&self, start: usize, end: usize) -> &'a [u8] {
-        self.bytes.get(start..end.min(self.bytes.len())).unwrap_or_default()
+        let slice = self.bytes.get(start..end.min(self.bytes.len())).unwrap_or_default();
+        #[cfg(test)]
+        work::count(slice.len());
+        slice
     }
 
     /// Whether `text` stands at a position.
@@ -116,34 +119,43 @@ impl<'a> Near<'a> {
         u8::try_from(digit(position)? << 4 | digit(position + 1)?).ok()
     }
 
-    /// Where the run of digits around a position starts; a digit that belongs to an encoded character before the run is
-    /// not part of it.
-    pub(crate) fn run_start(&self, mut position: usize) -> usize {
-        while self.back(position, 1).is_some_and(|byte| byte.is_ascii_digit()) {
-            position -= 1;
-        }
-        if self.back(position, 1) == Some(b'%') {
-            position + 2
-        } else if self.back(position, 2) == Some(b'\\') && self.has(position - 1, b"u00") {
-            position + 4
-        } else {
-            position
+    /// The number in a run of digits that starts at `run`: digits that belong to an encoded character are not part of
+    /// it.
+    pub(crate) fn after_escape(&self, run: usize) -> usize {
+        match self.back(run, 1) {
+            Some(b'%') => run + 2,
+            Some(b'u') if self.back(run, 2) == Some(b'\\') && self.has(run, b"00") => run + 4,
+            _ => run,
         }
     }
 
     /// How many digits stand from a position on, counting to `limit`.
     pub(crate) fn run_len(&self, position: usize, limit: usize) -> usize {
-        (0..limit).take_while(|at| self.get(position + at).is_some_and(|byte| byte.is_ascii_digit())).count()
+        self.slice(position, position + limit).iter().take_while(|byte| byte.is_ascii_digit()).count()
     }
 
     /// Whether a number may start at a position: what stands before is not part of a longer word, number or path.
+    #[inline]
     pub(crate) fn opens(&self, position: usize) -> bool {
+        matches!(self.back(position, 1), None | Some(b'"' | b' ' | b':' | b',' | b'=' | b'>'))
+            || self.opens_rarely(position)
+    }
+
+    #[cold]
+    fn opens_rarely(&self, position: usize) -> bool {
         self.unit_before(position)
             .is_none_or(|(before, _)| !(before.is_ascii_alphanumeric() || b"_.-+/#@*~^\\".contains(&before)))
     }
 
     /// Whether a number may end at a position.
+    #[inline]
     pub(crate) fn closes(&self, position: usize) -> bool {
+        matches!(self.get(position), None | Some(b'"' | b' ' | b',' | b'}' | b']' | b'<' | b'&'))
+            || self.closes_rarely(position)
+    }
+
+    #[cold]
+    fn closes_rarely(&self, position: usize) -> bool {
         let Some((after, len)) = self.unit(position) else { return true };
         match after {
             // The end of a sentence, or a dash between words.
@@ -163,8 +175,8 @@ pub(crate) mod work {
         static READ: Cell<u64> = const { Cell::new(0) };
     }
 
-    pub(super) fn count() {
-        READ.set(READ.get() + 1);
+    pub(super) fn count(bytes: usize) {
+        READ.set(READ.get() + bytes as u64);
     }
 
     /// How many bytes this thread read since it was last asked.
@@ -199,18 +211,18 @@ mod tests {
     #[test]
     fn runs_leave_out_encoded_characters() {
         let layout = Layout::default();
-        assert_eq!(near(b"%2212345", &layout).run_start(6), 3);
-        assert_eq!(near(br"\u002212345", &layout).run_start(8), 6);
-        assert_eq!(near(b"x12345", &layout).run_start(4), 1);
+        assert_eq!(near(b"%2212345", &layout).after_escape(1), 3);
+        assert_eq!(near(br"\u002212345", &layout).after_escape(2), 6);
+        assert_eq!(near(b"u12345", &layout).after_escape(1), 1);
         assert_eq!(near(b"12345x", &layout).run_len(0, 9), 5);
     }
 
     #[test]
     fn only_the_surroundings_are_visible() {
         let layout = Layout::default();
-        let content = vec![b'x'; 2_000];
-        let (near, start) = Near::new(&content, 1_000, &layout);
-        assert_eq!((start, near.at()), (1_000 - LOOK_BACK, LOOK_BACK));
+        let content = vec![b'x'; 4_000];
+        let (near, start) = Near::new(&content, 3_000, &layout);
+        assert_eq!((start, near.at()), (3_000 - LOOK_BACK, LOOK_BACK));
         assert_eq!(near.slice(0, usize::MAX).len(), LOOK_BACK + LOOK_AHEAD);
         assert_eq!(near.get(LOOK_BACK + LOOK_AHEAD), None);
     }
