@@ -124,6 +124,7 @@ impl Outcome {
 /// What the decoders of one worker share: decoders and decompressors to use again, and scratch space.
 #[derive(Default)]
 pub(super) struct Coders {
+    #[expect(clippy::vec_box, reason = "messages hold them boxed, and they move to and fro without being copied")]
     idle: Vec<Box<Decoder>>,
     inflaters: Vec<Decompress>,
     scratch: [Vec<u8>; MAX_LAYERS],
@@ -773,4 +774,202 @@ fn unzstd(decoder: &mut ZstdDecoder<'static>, frame: &mut Frame, input: &[u8], o
         }
     };
     Step { taken, given, next }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn zlib(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn deflate(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn zstd(bytes: &[u8]) -> Vec<u8> {
+        zstd::stream::encode_all(bytes, 3).unwrap()
+    }
+
+    /// [`BROTLI_TEXT`] as an encoder of the reference library codes it.
+    const BROTLI: &[u8] =
+        b"\x1b6\0\xf8\x1d\xa9S\x9f<\x1c8\xe4<\xa1\xcfS\x8a\x82\xb0*\x93K\xb6\xb4\xb7R\xc4\xa9x R3\xf9e\x08";
+    const BROTLI_TEXT: &[u8] = b"hello brotli, hello brotli, hello brotli, hello brotli\n";
+
+    fn decode(declared: &str, pieces: &[&[u8]]) -> (Vec<u8>, Outcome) {
+        let mut codings = Codings::default();
+        codings.note(declared.as_bytes());
+        let mut coders = Coders::default();
+        let mut decoder = coders.decoder(&codings);
+        let mut decoded = Vec::new();
+        for piece in pieces {
+            decoder.push(&mut coders, piece, &mut |bytes| decoded.extend_from_slice(bytes));
+        }
+        decoder.finish(&mut coders, &mut |bytes| decoded.extend_from_slice(bytes));
+        let outcome = decoder.outcome();
+        coders.recycle(decoder);
+        (decoded, outcome)
+    }
+
+    const TEXT: &[u8] = b"an API answers with the same words again and again, and again, and again";
+
+    #[test]
+    fn codings_as_declared() {
+        for (declared, coded) in [
+            ("gzip", gzip(TEXT)),
+            ("x-gzip", gzip(TEXT)),
+            ("deflate", zlib(TEXT)),
+            ("deflate", deflate(TEXT)),
+            ("zstd", zstd(TEXT)),
+            ("identity", TEXT.to_vec()),
+            ("identity, GZIP", gzip(TEXT)),
+            ("deflate, gzip", gzip(&zlib(TEXT))),
+            ("gzip, zstd, deflate", deflate(&zstd(&gzip(TEXT)))),
+        ] {
+            assert_eq!(decode(declared, &[&coded]), (TEXT.to_vec(), Outcome::default()), "{declared}");
+        }
+        assert_eq!(decode("br", &[BROTLI]), (BROTLI_TEXT.to_vec(), Outcome::default()));
+    }
+
+    #[test]
+    fn the_content_decides() {
+        for (declared, coded) in [
+            ("gzip", TEXT.to_vec()),
+            ("deflate", TEXT.to_vec()),
+            ("br", TEXT.to_vec()),
+            ("br", b"{}".to_vec()),
+            ("deflate", b"ok".to_vec()),
+            ("gzip", zlib(TEXT)),
+            ("br", gzip(TEXT)),
+            ("gzip", zstd(TEXT)),
+            ("deflate, gzip", deflate(TEXT)),
+            ("deflate, deflate", deflate(TEXT)),
+        ] {
+            let (decoded, outcome) = decode(declared, &[&coded]);
+            let text = if coded.len() < 3 { coded } else { TEXT.to_vec() };
+            assert_eq!(decoded, text, "{declared}");
+            assert_eq!(outcome, Outcome { anomalies: Anomalies::MISLABELLED_CODING, undecoded: false }, "{declared}");
+        }
+    }
+
+    #[test]
+    fn misspelt_codings_are_tried() {
+        for declared in ["x gzip", "gzip;", "gzip\u{a0}", "\u{b}gzip", "gz\0ip"] {
+            assert_eq!(decode(declared, &[&gzip(TEXT)]).0, TEXT, "{declared}");
+        }
+        let mut unknown = Codings::default();
+        unknown.note(b"lzma");
+        assert!(unknown.has_unknown() && !unknown.is_identity());
+    }
+
+    #[test]
+    fn gzip_members_with_odd_headers_and_trailers() {
+        let plain = gzip(TEXT);
+        let data = &plain[10..plain.len() - 8];
+        let odd = CORRUPT;
+        let with = |flags: u8, extra: &[u8], trailer: &[u8]| {
+            [&[0x1f, 0x8b, 8, flags, 0, 0, 0, 0, 0, 3][..], extra, data, trailer].concat()
+        };
+        for (coded, outcome) in [
+            (with(4, b"\x05\0Ap\x01\0\0", &[0; 8]), Outcome::default()),
+            (with(8 | 16, b"name\0comment\0", &[0; 8]), Outcome::default()),
+            (with(2, b"\0\0", &[0; 8]), Outcome::default()),
+            (with(0xe0, b"", &[0; 8]), Outcome::default()),
+            (with(0, b"", &[0; 4]), odd),
+            (with(0, b"", &[]), odd),
+            (with(0, b"", b"01234567trailing"), odd),
+        ] {
+            assert_eq!(decode("gzip", &[&coded]), (TEXT.to_vec(), outcome), "{}", coded.escape_ascii());
+        }
+        let two = [gzip(b"one and "), gzip(b"two")].concat();
+        assert_eq!(decode("gzip", &[&two]), (b"one and two".to_vec(), Outcome::default()));
+    }
+
+    const CORRUPT: Outcome = Outcome { anomalies: Anomalies::CORRUPT_CODING, undecoded: false };
+
+    #[test]
+    fn what_breaks_off_is_decoded_as_far_as_it_goes() {
+        let text: Vec<u8> = (0..20_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+        for (declared, mut coded) in [("gzip", gzip(&text)), ("deflate", zlib(&text)), ("zstd", zstd(&text))] {
+            coded.truncate(coded.len() / 2);
+            let (decoded, outcome) = decode(declared, &[&coded]);
+            assert!(text.starts_with(&decoded) && decoded.len() > text.len() / 4, "{declared} {}", decoded.len());
+            assert_eq!(outcome, Outcome { undecoded: true, ..CORRUPT }, "{declared}");
+        }
+        let mut damaged = gzip(&text);
+        let middle = damaged.len() / 2;
+        damaged[middle..middle + 64].fill(0xff);
+        assert!(decode("gzip", &[&damaged]).1.anomalies.contains(Anomalies::CORRUPT_CODING) || text.len() > middle);
+    }
+
+    #[test]
+    fn bombs_are_stopped() {
+        let bomb = gzip(&vec![0; 64 << 20]);
+        assert!(bomb.len() < 100 << 10);
+        let (decoded, outcome) = decode("gzip", &[&bomb]);
+        assert!(decoded.len() < 20 << 20, "{}", decoded.len());
+        assert_eq!(outcome, Outcome { anomalies: Anomalies::DECOMPRESSION_LIMIT, undecoded: true });
+        let (decoded, outcome) = decode("gzip, gzip", &[&gzip(&gzip(&vec![0; 64 << 20]))]);
+        assert!(decoded.len() < 20 << 20);
+        assert!(outcome.undecoded);
+    }
+
+    #[test]
+    fn more_codings_than_are_removed() {
+        let mut codings = Codings::default();
+        codings.note(b"gzip, gzip, gzip, gzip, gzip");
+        assert!(codings.has_unknown());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+        #[test]
+        fn any_split_decodes_the_same(
+            seed in prop::collection::vec(any::<u8>(), 1..64),
+            repeat in 1_usize..4000,
+            coding in 0_usize..5,
+            cuts in prop::collection::vec(0.0..1.0_f64, 0..8),
+        ) {
+            let text = seed.repeat(repeat);
+            let (declared, coded) = match coding {
+                0 => ("gzip", gzip(&text)),
+                1 => ("deflate", zlib(&text)),
+                2 => ("deflate", deflate(&text)),
+                3 => ("zstd", zstd(&text)),
+                _ => ("deflate, gzip", gzip(&zlib(&text))),
+            };
+            let cuts = cuts.iter().map(|cut| (cut * coded.len() as f64) as usize);
+            let mut cuts: Vec<usize> = cuts.chain([0, coded.len()]).collect();
+            cuts.sort_unstable();
+            let pieces: Vec<&[u8]> = cuts.windows(2).map(|cut| &coded[cut[0]..cut[1]]).collect();
+            prop_assert_eq!(decode(declared, &pieces), (text, Outcome::default()));
+        }
+
+        #[test]
+        fn arbitrary_octets_are_survived(
+            declared in prop::sample::select(vec!["gzip", "deflate", "br", "zstd", "br, gzip", "deflate, zstd"]),
+            magic in prop::sample::select(vec![&b""[..], b"\x1f\x8b\x08\0\0\0\0\0\0\0", b"x\x9c", b"\x28\xb5\x2f\xfd", b"\x1f\x8b\x08\xff"]),
+            noise in prop::collection::vec(any::<u8>(), 0..400),
+        ) {
+            decode(declared, &[magic, &noise]);
+        }
+    }
 }

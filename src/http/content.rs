@@ -57,7 +57,7 @@ impl Content {
     pub(super) fn push(&mut self, means: &mut Means<'_>, bytes: &[u8]) {
         self.wire_len = self.wire_len.saturating_add(bytes.len() as u64);
         let Some(mut decoder) = self.decoder.take() else {
-            return self.accept(means.limits, means.scanner, &mut Budget::of(means.shared), bytes);
+            return self.accept(means.limits, means.scanner, &mut means.shared.budget, bytes);
         };
         if self.holed {
             // Behind a hole the codings make no sense any more.
@@ -193,10 +193,6 @@ pub(super) struct Budget {
 impl Budget {
     pub(super) const fn new(limit: usize) -> Self {
         Self { limit, held: 0, refused: 0 }
-    }
-
-    fn of(shared: &mut Shared) -> &mut Self {
-        &mut shared.budget
     }
 
     /// Raises what is charged for one message to `amount` bytes, unless the budget forbids it.

@@ -348,7 +348,8 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
         exchange: Opened,
         cut: Cut,
     ) {
-        self.link.client.get_or_insert(if role == Role::Client { direction } else { direction.opposite() });
+        let client = if role == Role::Client { direction } else { direction.opposite() };
+        self.link.client.get_or_insert(client);
         message.judge_fields(role);
         message.anomalies.insert(mem::take(&mut self.link.marks[direction.index()]));
         let framing = match role {

@@ -233,9 +233,14 @@ pub(super) fn parse_fields(message: &mut Message, start: usize) {
     }
 }
 
-/// Whether a line continues the one before it. Blank ones do only where something follows them: else they are the end.
+/// Whether a line continues the one before it: it begins with white space, or with a stray octet and is no field line.
 fn continues(head: &[u8], line: &TextLine) -> bool {
-    matches!(head.get(line.text.start), Some(b' ' | b'\t')) && !line.text.is_empty()
+    let text = head.get(line.text.clone()).unwrap_or_default();
+    match text.first() {
+        Some(b' ' | b'\t') => true,
+        Some(byte) => is_stray(*byte) && memchr(b':', text).is_none(),
+        None => false,
+    }
 }
 
 fn parse_field(message: &mut Message, line: Range<usize>) {
@@ -427,7 +432,7 @@ mod tests {
 
     fn section_end(pieces: &[&[u8]]) -> Option<usize> {
         let mut end = SectionEnd::default();
-        pieces.iter().find_map(|piece| end.push(piece)).or(end.at_end())
+        pieces.iter().find_map(|piece| end.push(piece)).or_else(|| end.at_end())
     }
 
     #[test]
@@ -462,14 +467,18 @@ mod tests {
 
     #[test]
     fn folds_are_joined() {
-        let message = lenient(Role::Server, b"HTTP/1.1 200 ok\r\nA: b\r\n  c\r\n\td\r\nE\r\n :f\r\n\r\n").unwrap();
-        assert_eq!(fields(&message), [("A".into(), "b    c  \td".into()), ("E".into(), "f".into())]);
+        let message =
+            lenient(Role::Server, b"HTTP/1.1 200 ok\r\nA: b\r\n  c\r\n\td\r\nE\r\n :f\r\nG:\n\0h\r\n\r\n").unwrap();
+        assert_eq!(
+            fields(&message),
+            [("A".into(), "b    c  \td".into()), ("E".into(), "f".into()), ("G".into(), "h".into())]
+        );
         assert!(message.anomalies.contains(Anomalies::OBS_FOLD));
     }
 
     #[test]
     fn lines_that_are_no_fields_are_passed_over() {
-        let head = b"HTTP/1.1 200 ok\r\n: x\r\nnothing here\r\n\x7f\r\nA\0B : c\r\nD:: e\r\nF:\0g\0\r\n\r\n";
+        let head = b"HTTP/1.1 200 ok\r\n: x\r\nnothing here\r\nA\0B : c\r\nD:: e\r\nF:\0g\0\r\n\r\n";
         let message = lenient(Role::Server, head).unwrap();
         assert_eq!(fields(&message), [("A\0B".into(), "c".into()), ("D".into(), "e".into()), ("F".into(), "g".into())]);
         assert!(message.anomalies.contains(Anomalies::INVALID_FIELD));

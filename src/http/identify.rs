@@ -74,7 +74,8 @@ fn request_start(bytes: &[u8]) -> Start {
         None => return Start::Unsure,
         Some(b' ' | b'\t') => {}
         // A method alone on its line is a request without a target, when the method is one nothing else has.
-        Some(b'\r' | b'\n') if is_common_method(method) => return Start::Request,
+        // (`CONNECT` alone begins a STOMP session.)
+        Some(b'\r' | b'\n') if is_common_method(method) && method != b"CONNECT" => return Start::Request,
         Some(_) => return Start::Other,
     }
     let rest = rest.trim_ascii_start();
@@ -96,7 +97,21 @@ fn request_start(bytes: &[u8]) -> Start {
         return if is_common_method(method) { Start::Request } else { Start::Other };
     }
     let last = line.rsplit(|byte| byte.is_ascii_whitespace()).next().unwrap_or_default();
-    if last.len() > 5 && last[..5].eq_ignore_ascii_case(b"HTTP/") { Start::Request } else { Start::Other }
+    if last.len() > 5 && last[..5].eq_ignore_ascii_case(b"HTTP/") {
+        return Start::Request;
+    }
+    if line.first() == Some(&b'/') && last == line { host_follows(&rest[end + 1..]) } else { Start::Other }
+}
+
+/// A request without a version and with a method nobody knows is one if its next line is a Host field.
+fn host_follows(bytes: &[u8]) -> Start {
+    const HOST: &[u8] = b"Host:";
+    let seen = bytes.len().min(HOST.len());
+    match bytes[..seen].eq_ignore_ascii_case(&HOST[..seen]) {
+        true if seen == HOST.len() => Start::Request,
+        true => Start::Unsure,
+        false => Start::Other,
+    }
 }
 
 /// Whether a segment begins a message of its own behind octets that did not tell what they begin.
@@ -210,6 +225,7 @@ mod tests {
             b"get / HTTP/1.1\r\n",
             b"GET \n",
             b"OPTIONS\nHost: a\n\n",
+            b"BREW /\nHost: a\n\n",
         ] {
             assert_eq!(start(bytes, None), Start::Request, "{}", bytes.escape_ascii());
         }
@@ -234,7 +250,9 @@ mod tests {
             b"INVITE sip:a@b.example SIP/2.0\r\n",
             b"DESCRIBE rtsp://a.example/ RTSP/1.0\r\n",
             b"GET key\r\n",
-            b"T /zeek.html\n",
+            b"CONNECT\naccept-version:1.2\nhost:a\n\n\0",
+            b"DELE /a\r\nQUIT\r\n",
+            b"T /a.html\nx",
             b"220 smtp.example ESMTP\r\n",
             b"\x16\x03\x01\x02\x00\x01",
             b"{\"a\":1}\n",
