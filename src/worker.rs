@@ -15,7 +15,7 @@ use crate::http::{self, ExchangeSink};
 use crate::link::{ChecksumPolicy, Segment, Socket};
 use crate::observation::{ExchangeContext, Observation, Subject};
 use crate::tcp::connection::{self, Verdict};
-use crate::tcp::{self, Direction, EndReason, HoldBudget, Opposite, SeqNumber, StreamEvent, StreamSink};
+use crate::tcp::{self, Direction, EndReason, HoldBudget, SeqNumber, StreamEvent, StreamSink};
 use crate::time::{Order, Span, Timestamp};
 
 /// How long a connection may be silent before it is over.
@@ -224,6 +224,7 @@ impl Worker {
     pub fn new(settings: &Settings) -> Self {
         // A quarter each for connections, held octets and content; the rest is for what does not grow with traffic.
         let quarter = settings.memory / 4;
+        let inspector = Inspector::new(Scanner::default(), settings.detectors.clone());
         Self {
             flows: FlowTable::default(),
             flow_limit: (quarter / FLOW_COST).max(64),
@@ -235,10 +236,10 @@ impl Worker {
                 http: Http {
                     limits: http::Limits { content_budget: quarter, ..settings.http.clone() },
                     shared: http::Shared::new(&http::Limits { content_budget: quarter, ..settings.http.clone() }),
-                    scanner: Scanner::default(),
+                    scanner: inspector.scanner().clone(),
                 },
                 inspection: Inspection {
-                    inspector: Inspector::new(Scanner::default(), settings.detectors.clone()),
+                    inspector,
                     log: settings.log,
                     findings: Vec::new(),
                     outputs: Vec::new(),
@@ -546,7 +547,7 @@ impl Http {
             ends: ends.map(Socket::to_std),
             at,
             order,
-            behind: false,
+            acknowledged: None,
             sink,
         }
     }
@@ -565,8 +566,8 @@ impl ToHttp<'_> {
 }
 
 impl StreamSink for ToHttp<'_> {
-    fn event(&mut self, direction: Direction, event: StreamEvent<'_>, opposite: Opposite) {
-        self.cx.behind = opposite == Opposite::Behind;
+    fn event(&mut self, direction: Direction, event: StreamEvent<'_>, acknowledged: Option<u64>) {
+        self.cx.acknowledged = acknowledged;
         self.http.on_event(&mut self.cx, direction, event);
     }
 

@@ -183,7 +183,7 @@ proptest! {
         let lossy = observe(&segments, &settings());
         prop_assert!(lossy.lines.len() <= whole.lines.len() + messages.len() / 2);
         for line in &lossy.lines {
-            prop_assert!(line.contains("\"complete\":false") || whole.lines.contains(line), "{} of {:#?}", line, whole.lines);
+            prop_assert!(line.contains("\"complete\":false") || whole.lines.contains(line), "{line}");
         }
         assert_balanced(&lossy.counters);
     }

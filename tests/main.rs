@@ -4,6 +4,8 @@
 mod cases;
 /// What must hold whatever the traffic is.
 mod laws;
+/// Live capture in network namespaces.
+mod live;
 /// The tree keeps its own rules.
 mod tidy;
 /// Conversations as segments.

@@ -9,7 +9,7 @@ use super::content::Means;
 use super::framing::Unchunked;
 use super::head::SectionEnd;
 use super::identify::{self, Role, Start};
-use super::message::Message;
+use super::message::{Message, Place};
 use super::pairing::Slot;
 use super::{Context, ExchangeSink};
 use crate::tcp::{Direction, EndReason, StreamEvent};
@@ -37,8 +37,12 @@ pub(super) struct Link {
     pub(super) marks: [Anomalies; 2],
     /// Octets of the server are missing since its last message: responses may have been among them.
     pub(super) doubtful: bool,
-    /// The client has been seen to send a request without waiting for a response.
-    pub(super) pipelines: bool,
+    /// Octets are missing in either stream: messages may be, too.
+    pub(super) holes: bool,
+    /// Up to where each stream was told.
+    pub(super) reach: [u64; 2],
+    /// Up to where the server's stream belongs to responses that have ended.
+    pub(super) answered: u64,
     /// How many requests were let go while their response may still come.
     pub(super) abandoned: u32,
     /// How many responses were let go while their request may still come.
@@ -76,6 +80,8 @@ pub(super) struct Side {
     /// `None` between messages, and in a message whose exchange was let go already.
     pub(super) message: Option<Box<Message>>,
     pub(super) reading: Reading,
+    /// When and where octets began that are judged anew.
+    pub(super) begun: Option<(Timestamp, Place)>,
     /// Octets that do not suffice yet to tell whether content is chunked.
     pub(super) held: Vec<u8>,
 }
@@ -112,14 +118,22 @@ pub(super) enum Opened {
 impl Connection {
     /// Takes the next event of one direction.
     pub fn on_event<S: ExchangeSink>(&mut self, cx: &mut Context<'_, S>, direction: Direction, event: StreamEvent<'_>) {
+        let side = direction.index();
+        let position = self.link.reach[side];
+        self.link.reach[side] += match event {
+            StreamEvent::Data(bytes) => bytes.len() as u64,
+            StreamEvent::Gap(octets) => octets,
+            StreamEvent::End(_) => 0,
+        };
+        self.link.holes |= matches!(event, StreamEvent::Gap(_));
         if let StreamEvent::Data(bytes) = event {
             cx.shared.counters.octets_in += bytes.len() as u64;
-            self.link.spoken[direction.index()] = true;
+            self.link.spoken[side] = true;
             if self.passes_over(cx, direction, bytes) {
                 return;
             }
         }
-        self.work(cx, |work| match event {
+        self.work(cx, position, |work| match event {
             StreamEvent::Data(bytes) => work.feed(direction, bytes),
             StreamEvent::Gap(octets) => work.gap(direction, octets),
             StreamEvent::End(reason) => work.end(direction, reason),
@@ -143,14 +157,15 @@ impl Connection {
     /// Lets go of what has waited long enough; `cx.at` is the deadline.
     pub fn on_deadline<S: ExchangeSink>(&mut self, cx: &mut Context<'_, S>) {
         if self.busy.is_some() {
-            self.work(cx, |work| work.expire());
+            self.work(cx, 0, |work| work.expire());
         }
     }
 
     /// The connection is over: emits whatever is held.
     pub fn finish<S: ExchangeSink>(&mut self, cx: &mut Context<'_, S>) {
-        self.work(cx, |work| {
+        self.work(cx, 0, |work| {
             for direction in Direction::BOTH {
+                work.position = work.link.reach[direction.index()];
                 if !work.link.over[direction.index()] {
                     work.end(direction, EndReason::CaptureEnd);
                 }
@@ -186,9 +201,14 @@ impl Connection {
         true
     }
 
-    fn work<'a, S: ExchangeSink>(&mut self, cx: &mut Context<'a, S>, job: impl FnOnce(&mut Work<'_, 'a, S>)) {
+    fn work<'a, S: ExchangeSink>(
+        &mut self,
+        cx: &mut Context<'a, S>,
+        position: u64,
+        job: impl FnOnce(&mut Work<'_, 'a, S>),
+    ) {
         let mut busy = self.busy.take().unwrap_or_else(|| cx.shared.busy());
-        let mut work = Work { link: &mut self.link, busy: &mut busy, cx };
+        let mut work = Work { link: &mut self.link, busy: &mut busy, cx, position };
         job(&mut work);
         let deadline = work.next_deadline();
         busy.deadline = deadline;
@@ -219,6 +239,8 @@ pub(super) struct Work<'w, 'a, S> {
     pub(super) link: &'w mut Link,
     pub(super) busy: &'w mut Busy,
     pub(super) cx: &'w mut Context<'a, S>,
+    /// Where in its stream the event at hand begins.
+    pub(super) position: u64,
 }
 
 impl<S> Work<'_, '_, S> {
@@ -239,6 +261,16 @@ impl<S> Work<'_, '_, S> {
     pub(super) fn message_and_means(&mut self, direction: Direction) -> (Option<&mut Message>, Means<'_>) {
         let message = self.busy.sides[direction.index()].message.as_deref_mut();
         (message, Means { limits: self.cx.limits, scanner: self.cx.scanner, shared: self.cx.shared })
+    }
+
+    /// A message whose first octet is in the event at hand.
+    pub(super) fn new_message(&mut self, direction: Direction) -> Box<Message> {
+        let side = direction.index();
+        let here = Place { start: self.position, acknowledged: self.cx.acknowledged };
+        let mut message = self.cx.shared.message();
+        (message.started, message.place) = self.busy.sides[side].begun.unwrap_or((self.cx.at, here));
+        message.ended = self.cx.at;
+        message
     }
 
     /// Takes the message away from its direction.

@@ -73,8 +73,7 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
             Start::Request => self.begin_head(direction, Role::Client, bytes),
             Start::Response => self.begin_head(direction, Role::Server, bytes),
             Start::Unsure => {
-                let mut message = self.cx.shared.message();
-                message.started = self.cx.at;
+                let message = self.new_message(direction);
                 let side = self.side(direction);
                 side.message = Some(message);
                 side.reading = Reading::Unsure;
@@ -131,9 +130,7 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
     }
 
     fn begin_head(&mut self, direction: Direction, role: Role, bytes: &[u8]) -> usize {
-        let mut message = self.cx.shared.message();
-        message.started = self.cx.at;
-        message.ended = self.cx.at;
+        let mut message = self.new_message(direction);
         if let Parsed::Whole(len) = head::parse(role, bytes, &mut message) {
             self.cx.shared.counters.octets_head += len as u64;
             self.begin_message(direction, role, message, Opened::No);
@@ -225,9 +222,11 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
             // Now that it can be told, it is judged anew from its beginning.
             let gathered = mem::take(&mut message.head);
             side.reading = Reading::Nothing;
+            side.begun = Some((message.started, message.place));
             self.cx.shared.recycle(message);
             *self.phase(direction) = Phase::Boundary;
             self.run(direction, &gathered, Edge::Within);
+            self.side(direction).begun = None;
         }
         bytes.len()
     }
@@ -313,7 +312,7 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
 
     /// A request whose start line alone is there is one all the same once the server answers.
     fn open_pending_request(&mut self, client: Direction) {
-        if self.awaits_response() {
+        if self.awaits_response() || self.is_behind(client, self.cx.acknowledged) {
             return;
         }
         let side = self.side(client);
@@ -328,8 +327,9 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
         *exchange = Opened::Yes;
         let line_alone = memchr(b'\n', &message.head) == Some(message.head.len() - 1);
         let over = line_alone && message.is_versionless();
+        let place = message.place;
         self.link.client.get_or_insert(client);
-        self.open_request_slot();
+        self.open_request_slot(place);
         if over {
             self.end_head_early(client, Seen::Whole);
         }
@@ -357,7 +357,7 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
                 let (framing, anomalies) = framing::of_request(&message.facts);
                 message.anomalies.insert(anomalies);
                 if exchange == Opened::No {
-                    self.open_request_slot();
+                    self.open_request_slot(message.place);
                 }
                 framing
             }
@@ -368,7 +368,7 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
                     *self.phase(direction) = Phase::Boundary;
                     return;
                 }
-                let slot = self.open_response_slot();
+                let slot = self.open_response_slot(message.place);
                 let (framing, anomalies) = self.frame_response(slot, &message);
                 message.anomalies.insert(anomalies);
                 framing
@@ -405,11 +405,9 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
 
     /// The content of a response to a request without a version: there is no status line.
     fn begin_bare_response(&mut self, direction: Direction) -> usize {
-        let mut message = self.cx.shared.message();
-        message.started = self.cx.at;
-        message.ended = self.cx.at;
+        let mut message = self.new_message(direction);
         message.anomalies.insert(mem::take(&mut self.link.marks[direction.index()]));
-        self.open_response_slot();
+        self.open_response_slot(message.place);
         self.begin_content(direction, message, Framing::UntilClose);
         0
     }

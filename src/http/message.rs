@@ -24,6 +24,8 @@ pub(super) struct Message {
     pub(super) trailer: Option<usize>,
     /// When its first octet was seen.
     pub(super) started: Timestamp,
+    /// Where it stands in the streams.
+    pub(super) place: Place,
     /// When its last octet was seen.
     pub(super) ended: Timestamp,
     pub(super) anomalies: Anomalies,
@@ -31,6 +33,16 @@ pub(super) struct Message {
     pub(super) gap: bool,
     /// It had not ended when it was let go.
     pub(super) cut: bool,
+}
+
+/// Where a message stands in the streams of its connection; positions count octets from the first that was told, gaps
+/// included.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Place {
+    /// Where the segment begins that its first octet came in.
+    pub(super) start: u64,
+    /// Up to where its sender had then acknowledged the other direction.
+    pub(super) acknowledged: Option<u64>,
 }
 
 /// Where the parts of a start line stand in a message's head.

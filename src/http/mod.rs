@@ -65,10 +65,9 @@ pub struct Context<'a, S> {
     pub at: Timestamp,
     /// Where what comes out now stands; the connection counts `ordinal` up for each exchange.
     pub order: Order,
-    /// Whether the sender of the event at hand has acknowledged octets of the other direction that were not handed on yet:
-    /// they were captured late, or are lost. A response may then belong to a request among them; otherwise it cannot, for
-    /// its sender had not seen one.
-    pub behind: bool,
+    /// How many octets of the other direction the sender of the event at hand had acknowledged, gaps included; it may be
+    /// more than was told of them so far. See [`pairing`] for what it tells.
+    pub acknowledged: Option<u64>,
     /// Who takes the exchanges.
     pub sink: &'a mut S,
 }

@@ -1,8 +1,14 @@
 //! Requests and responses put together to exchanges, and exchanges handed on.
 //!
 //! A slot is an exchange that has begun. Responses come in the order of their requests (RFC 9112 section 9.3.2), so a
-//! response belongs to the first slot that lacks one. Either may be missing for good, or come late; what is known about that
-//! stands in the slot, not in flags about it.
+//! response belongs to the first slot that lacks one, unless octets are missing, and with them whole messages. Then what the
+//! senders had acknowledged tells, whatever the order of capture:
+//!
+//! - A response whose sender had nothing of a request answers an earlier one.
+//! - Where a client had received octets of the server between two requests, and they belong to no response that was seen,
+//!   they were the response to the first of the two.
+//!
+//! Either half may be missing for good, or come late; what is known about that stands in the slot, not in flags about it.
 
 use apitap_detectors::exchange::{Anomalies, Completeness, Exchange};
 
@@ -10,7 +16,7 @@ use super::ExchangeSink;
 use super::connection::{Opened, Phase, Reading, Work};
 use super::framing::{self, Framing};
 use super::identify;
-use super::message::Message;
+use super::message::{Message, Place};
 use crate::tcp::Direction;
 use crate::time::{Span, Timestamp};
 
@@ -28,11 +34,15 @@ const OPEN_AT_LAST: Span = Span::from_secs(600);
 pub(super) struct Slot {
     request: Part,
     response: Part,
+    /// Where the request stands, once it has begun.
+    asked: Option<Place>,
+    /// Where the response stands, once it has begun.
+    answered: Option<Place>,
     /// When it began.
     since: Timestamp,
-    /// The frame that it began with.
-    frame: u64,
     anomalies: Anomalies,
+    /// What is missing that neither half knows of.
+    shortfall: Completeness,
 }
 
 /// One half of an exchange.
@@ -64,21 +74,22 @@ impl Part {
 }
 
 impl<S: ExchangeSink> Work<'_, '_, S> {
-    /// A request has begun: gives it a place.
-    pub(super) fn open_request_slot(&mut self) {
-        // A response that was captured before its request.
-        if let Some(slot) = self.busy.slots.iter_mut().find(|slot| matches!(slot.request, Part::Awaited)) {
-            slot.request = Part::Reading;
-            return;
+    /// A request has begun at `place`: gives it a slot.
+    pub(super) fn open_request_slot(&mut self, place: Place) {
+        // Responses that were captured before their requests.
+        let mut unclaimed = self.busy.slots.iter_mut().filter(|slot| matches!(slot.request, Part::Awaited));
+        let whole = !self.link.holes;
+        let answers = |slot: &Slot| whole || slot.answered.is_none_or(|answered| answered.may_answer(place));
+        while let Some(slot) = unclaimed.next() {
+            if answers(slot) {
+                slot.request = Part::Reading;
+                slot.asked = Some(place);
+                return self.settle();
+            }
+            slot.request = Part::Absent(Why::Lost);
         }
-        // Two requests of one segment: the client does not wait.
-        let last = self.busy.slots.back();
-        self.link.pipelines |=
-            last.is_some_and(|slot| matches!(slot.response, Part::Awaited) && slot.frame == self.cx.order.frame);
-        if std::mem::take(&mut self.link.doubtful) && !self.link.pipelines {
-            // The client waits for each response, so it has got the ones before: they were among what is missing.
-            self.lose_responses(self.busy.slots.len());
-        }
+        drop(unclaimed);
+        self.settle();
         let response = if self.link.unclaimed > 0 {
             self.link.unclaimed -= 1;
             Part::Absent(Why::Unseen)
@@ -87,32 +98,85 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
         } else {
             Part::Awaited
         };
-        self.push_slot(Part::Reading, response);
+        self.push_slot(Slot { asked: Some(place), ..self.slot(Part::Reading, response) });
     }
 
-    /// A response has begun: gives it a place, and says which.
-    pub(super) fn open_response_slot(&mut self) -> usize {
+    /// A response has begun at `place`: gives it a slot, and says which.
+    pub(super) fn open_response_slot(&mut self, place: Place) -> usize {
+        let slot = |request, work: &Self| Slot { answered: Some(place), ..work.slot(request, Part::Reading) };
         if self.link.abandoned > 0 {
             // Its request was let go before it came.
             self.link.abandoned -= 1;
-            let slot = self.slot(Part::Absent(Why::Unseen), Part::Reading);
+            let slot = slot(Part::Absent(Why::Unseen), self);
             self.busy.slots.push_front(slot);
             return 0;
         }
-        let doubtful = std::mem::take(&mut self.link.doubtful);
-        if doubtful && !self.link.pipelines {
-            // Of a client that waits for each response, only the last request can be without one.
-            self.lose_responses(self.busy.slots.len().saturating_sub(1));
-        }
+        let missing = std::mem::take(&mut self.link.doubtful);
+        let mut doubt = self.lose_answered(place);
         if let Some(at) = self.first_awaiting_response() {
-            self.link.pipelines |= !doubtful && at + 1 < self.busy.slots.len();
-            self.busy.slots[at].response = Part::Reading;
+            if missing && self.may_answer_later(place, at) {
+                doubt = Completeness::RESPONSE_GAP;
+            }
+            let first = &mut self.busy.slots[at];
+            if !self.link.holes || first.asked.is_none_or(|asked| place.may_answer(asked)) {
+                first.response = Part::Reading;
+                first.answered = Some(place);
+                first.shortfall.insert(doubt);
+                return at;
+            }
+            let slot = slot(Part::Absent(Why::Lost), self);
+            self.busy.slots.insert(at, slot);
             return at;
         }
-        let client_over = self.link.client.is_some_and(|client| self.link.over[client.index()]);
-        let request = if self.cx.behind && !client_over { Part::Awaited } else { Part::Absent(Why::Unseen) };
-        self.push_slot(request, Part::Reading);
+        let may_come = self.link.client.is_some_and(|client| {
+            !self.link.over[client.index()] && self.is_behind(client, place.acknowledged)
+        });
+        let request = if may_come { Part::Awaited } else { Part::Absent(Why::Unseen) };
+        let mut slot = slot(request, self);
+        if missing && may_come {
+            // Which of the requests to come it answers cannot be told before they have all come.
+            slot.shortfall = Completeness::RESPONSE_GAP;
+        }
+        self.push_slot(slot);
         self.busy.slots.len() - 1
+    }
+
+    /// Gives up responses that the client had before the one that begins at `place`. What is left in doubt, in the response
+    /// that is first now, is returned.
+    fn lose_answered(&mut self, place: Place) -> Completeness {
+        let mut doubt = Completeness::none();
+        let mut from = self.link.answered;
+        while let Some(at) = self.first_awaiting_response() {
+            let mut later = self.busy.slots.iter().skip(at);
+            let before = later.next().and_then(|slot| slot.asked?.acknowledged);
+            from = from.max(before.unwrap_or(0));
+            let had = |slot: &Slot| slot.asked?.acknowledged.filter(|had| *had > from && *had <= place.start);
+            let next = later.next().and_then(had);
+            if next.is_none() && !later.any(|slot| had(slot).is_some()) {
+                break;
+            }
+            match next {
+                Some(had) => from = had,
+                // Sent without waiting for a response, so how many of them were answered is not known.
+                None => doubt = Completeness::RESPONSE_GAP,
+            }
+            self.busy.slots[at].response = Part::Absent(Why::Lost);
+        }
+        self.settle();
+        doubt
+    }
+
+    /// Whether a response at `place` could as well answer a request behind that in slot `at`, one that is not told yet
+    /// included.
+    fn may_answer_later(&self, place: Place, at: usize) -> bool {
+        let mut later = self.busy.slots.iter().skip(at + 1).filter_map(|slot| slot.asked);
+        later.any(|asked| place.may_answer(asked))
+            || self.link.client.is_some_and(|client| self.is_behind(client, place.acknowledged))
+    }
+
+    /// Whether a sender had acknowledged octets of `direction` that were not told yet.
+    pub(super) fn is_behind(&self, direction: Direction, acknowledged: Option<u64>) -> bool {
+        acknowledged.is_some_and(|acknowledged| acknowledged > self.link.reach[direction.index()])
     }
 
     /// How long the content of a response in the given slot is.
@@ -123,7 +187,9 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
             Part::Reading => self.busy.sides[client].message.as_deref(),
             Part::Awaited | Part::Absent(_) => None,
         });
-        let early = self.busy.slots.get(slot).is_some_and(|slot| matches!(slot.request, Part::Reading));
+        // Of a request that is captured late, the sender may well have had the end.
+        let early = self.busy.slots.get(slot).is_some_and(|slot| matches!(slot.request, Part::Reading))
+            && !self.link.client.is_some_and(|client| self.is_behind(client, message.place.acknowledged));
         let (framing, mut anomalies) =
             framing::of_response(&message.facts, message.start.status, request.map(Message::method));
         if early {
@@ -133,14 +199,21 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
     }
 
     fn slot(&self, request: Part, response: Part) -> Slot {
-        Slot { request, response, since: self.cx.at, frame: self.cx.order.frame, anomalies: Anomalies::none() }
+        Slot {
+            request,
+            response,
+            asked: None,
+            answered: None,
+            since: self.cx.at,
+            anomalies: Anomalies::none(),
+            shortfall: Completeness::none(),
+        }
     }
 
-    fn push_slot(&mut self, request: Part, response: Part) {
+    fn push_slot(&mut self, slot: Slot) {
         if self.busy.slots.len() >= MAX_IN_FLIGHT {
             self.abandon_first();
         }
-        let slot = self.slot(request, response);
         self.busy.slots.push_back(slot);
     }
 
@@ -182,31 +255,14 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
             slot.request = Part::Absent(Why::Lost);
             return self.settle();
         }
-        self.push_slot(Part::Absent(Why::Lost), Part::Awaited);
+        let asked = Some(Place { start: self.position, acknowledged: None });
+        self.push_slot(Slot { asked, ..self.slot(Part::Absent(Why::Lost), Part::Awaited) });
         self.settle();
     }
 
-    /// At least the beginning of what the server sends next is missing. If the client waits for each response, the next
-    /// message tells whether that was one: see [`Self::open_request_slot`] and [`Self::open_response_slot`].
+    /// At least the beginning of what the server sends next is missing.
     pub(super) fn lose_response(&mut self) {
-        if self.link.abandoned > 0 {
-            self.link.abandoned -= 1;
-        } else if self.link.pipelines
-            && let Some(at) = self.first_awaiting_response()
-        {
-            self.busy.slots[at].response = Part::Absent(Why::Lost);
-            self.settle();
-        }
-    }
-
-    /// The responses that the first `slots` slots await are missing.
-    fn lose_responses(&mut self, slots: usize) {
-        for slot in self.busy.slots.iter_mut().take(slots) {
-            if matches!(slot.response, Part::Awaited) {
-                slot.response = Part::Absent(Why::Lost);
-            }
-        }
-        self.settle();
+        self.link.abandoned = self.link.abandoned.saturating_sub(1);
     }
 
     /// Puts a message that has ended in its place.
@@ -215,6 +271,7 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
         let part = if self.link.client == Some(direction) {
             slots.find(|slot| matches!(slot.request, Part::Reading)).map(|slot| &mut slot.request)
         } else {
+            self.link.answered = self.link.reach[direction.index()];
             slots.find(|slot| matches!(slot.response, Part::Reading)).map(|slot| &mut slot.response)
         };
         match part {
@@ -290,7 +347,7 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
         let request = self.take_part(slot.request, client);
         let response = self.take_part(slot.response, client.opposite());
         if request.is_some() || response.is_some() {
-            let mut completeness = extra;
+            let mut completeness = extra.union(slot.shortfall);
             let (no, gap, cut) = (Completeness::NO_REQUEST, Completeness::REQUEST_GAP, Completeness::REQUEST_CUT);
             completeness.insert(shortfall(request.as_deref(), request_lost, no, gap, cut));
             let (no, gap, cut) = (Completeness::NO_RESPONSE, Completeness::RESPONSE_GAP, Completeness::RESPONSE_CUT);
@@ -394,6 +451,13 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
             }
             _ => None,
         }
+    }
+}
+
+impl Place {
+    /// Whether a response at this place may answer a request at that one: its sender had some of it.
+    fn may_answer(self, request: Self) -> bool {
+        self.acknowledged.is_none_or(|acknowledged| acknowledged > request.start)
     }
 }
 

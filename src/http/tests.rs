@@ -64,13 +64,26 @@ impl ExchangeSink for Recorder {
     }
 }
 
+/// How much of the other direction a sender has acknowledged.
+#[derive(Clone, Copy)]
+enum Acknowledged {
+    /// All that was told.
+    Told,
+    /// More than that.
+    More,
+    /// Up to there.
+    UpTo(u64),
+    Unknown,
+}
+
 /// Drives a connection.
 struct Rig {
     connection: Connection,
     shared: Shared,
     limits: Limits,
     at: Timestamp,
-    behind: bool,
+    acknowledged: Acknowledged,
+    told: [u64; 2],
     seen: Recorder,
     octets: u64,
     frame: u64,
@@ -90,14 +103,15 @@ impl Rig {
             shared: Shared::new(&limits),
             limits,
             at: Timestamp::from_parts(1_000, 0),
-            behind: false,
+            acknowledged: Acknowledged::Told,
+            told: [0; 2],
             seen: Recorder::default(),
             octets: 0,
             frame: 0,
         }
     }
 
-    fn with_context(&mut self, call: impl FnOnce(&mut Connection, &mut Context<'_, Recorder>)) -> &mut Self {
+    fn with_context(&mut self, acknowledged: Option<u64>, call: impl FnOnce(&mut Connection, &mut Context<'_, Recorder>)) -> &mut Self {
         let mut cx = Context {
             limits: &self.limits,
             shared: &mut self.shared,
@@ -105,7 +119,7 @@ impl Rig {
             ends: [CLIENT.parse().unwrap(), SERVER.parse().unwrap()],
             at: self.at,
             order: Order { frame: self.frame, ..Order::default() },
-            behind: self.behind,
+            acknowledged,
             sink: &mut self.seen,
         };
         call(&mut self.connection, &mut cx);
@@ -122,10 +136,22 @@ impl Rig {
 
     fn event(&mut self, direction: Direction, event: StreamEvent<'_>) -> &mut Self {
         self.frame += 1;
+        self.told[direction.index()] += match event {
+            StreamEvent::Data(bytes) => bytes.len() as u64,
+            StreamEvent::Gap(octets) => octets,
+            StreamEvent::End(_) => 0,
+        };
         if let StreamEvent::Data(bytes) = event {
             self.octets += bytes.len() as u64;
         }
-        self.with_context(|connection, cx| connection.on_event(cx, direction, event))
+        let told = self.told[direction.opposite().index()];
+        let acknowledged = match self.acknowledged {
+            Acknowledged::Told => Some(told),
+            Acknowledged::More => Some(told + 10_000),
+            Acknowledged::UpTo(octets) => Some(octets),
+            Acknowledged::Unknown => None,
+        };
+        self.with_context(acknowledged, |connection, cx| connection.on_event(cx, direction, event))
     }
 
     fn client(&mut self, bytes: &[u8]) -> &mut Self {
@@ -148,14 +174,14 @@ impl Rig {
         self.at = self.at + Span::from_secs(seconds);
         while let Some(deadline) = self.connection.deadline().filter(|deadline| *deadline <= self.at) {
             let now = std::mem::replace(&mut self.at, deadline);
-            self.with_context(|connection, cx| connection.on_deadline(cx));
+            self.with_context(None, |connection, cx| connection.on_deadline(cx));
             self.at = now;
         }
         self
     }
 
     fn finish(&mut self) -> Vec<Seen> {
-        self.with_context(|connection, cx| connection.finish(cx));
+        self.with_context(None, |connection, cx| connection.finish(cx));
         assert_eq!(self.connection.octets_held(), 0);
         assert_eq!(self.shared.content_held(), 0);
         std::mem::take(&mut self.seen.0)
@@ -363,10 +389,10 @@ fn requests_in_flight_are_bounded() {
 #[test]
 fn a_response_captured_before_its_request() {
     let mut rig = Rig::new();
-    rig.behind = true;
+    rig.acknowledged = Acknowledged::More;
     rig.server(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
     assert!(rig.lines().is_empty());
-    rig.behind = false;
+    rig.acknowledged = Acknowledged::Told;
     rig.client(GET);
     assert_eq!(rig.lines(), ["GET / 200"]);
     // Without the sign that a request is on its way, it answers one from before the capture.
@@ -378,11 +404,11 @@ fn a_response_captured_before_its_request() {
 #[test]
 fn a_response_whose_request_never_comes() {
     let mut rig = Rig::new();
-    rig.behind = true;
+    rig.acknowledged = Acknowledged::More;
     rig.server(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").wait(10);
     assert_eq!(rig.lines(), ["- - 200"]);
     let mut rig = Rig::new();
-    rig.behind = true;
+    rig.acknowledged = Acknowledged::More;
     rig.server(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").client(GET).gap(Forward, 30);
     rig.server(b"HTTP/1.1 201 OK\r\nContent-Length: 2\r\n\r\nok").client(GET);
     let seen = rig.finish();
@@ -652,8 +678,7 @@ prop_compose! {
     }
 }
 
-/// Plays both directions in pieces, in any interleaving, the way the layer below would: `behind` is told when the server
-/// answers what was not handed on yet.
+/// Plays both directions in pieces, in any interleaving, the way the layer below would: the server has acknowledged all requests.
 fn play(talks: &[Talk], pieces: &[(bool, usize)]) -> Vec<Seen> {
     let mut rig = Rig::new();
     let streams: [Vec<u8>; 2] = [
@@ -665,7 +690,8 @@ fn play(talks: &[Talk], pieces: &[(bool, usize)]) -> Vec<Seen> {
     for (from_client, size) in pieces.iter().chain(&rest) {
         let (direction, side) = if *from_client { (Forward, 0) } else { (Reverse, 1) };
         let end = (sent[side] + size).min(streams[side].len());
-        rig.behind = side == 1 && sent[0] < streams[0].len();
+        rig.acknowledged =
+            if side == 1 { Acknowledged::UpTo(streams[0].len() as u64) } else { Acknowledged::Unknown };
         rig.event(direction, StreamEvent::Data(&streams[side][sent[side]..end]));
         sent[side] = end;
     }
@@ -745,7 +771,12 @@ proptest! {
         let mut rig = Rig::new();
         for (forward, kind, noise) in &events {
             let direction = if *forward { Forward } else { Reverse };
-            rig.behind = noise.len() % 2 == 0;
+            rig.acknowledged = match noise.len() % 4 {
+                0 => Acknowledged::More,
+                1 => Acknowledged::UpTo(noise.len() as u64 * 9),
+                2 => Acknowledged::Told,
+                _ => Acknowledged::Unknown,
+            };
             let known: &[u8] = match kind {
                 0 => GET,
                 1 => b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",

@@ -27,6 +27,8 @@ pub struct Assembler {
 #[derive(Debug)]
 struct Piece {
     octets: Box<[u8]>,
+    /// The acknowledgment number that came with them.
+    ack: Option<SeqNumber>,
     /// How many further octets the snap length cut off.
     snapped: u32,
 }
@@ -43,7 +45,7 @@ pub struct Surroundings<'a, F> {
     pub budget: &'a mut HoldBudget,
     /// What is counted.
     pub counters: &'a mut Counters,
-    /// Takes the events.
+    /// Takes the events, and with data the acknowledgment number that came with it.
     pub emit: F,
 }
 
@@ -84,6 +86,11 @@ impl Assembler {
         self.next
     }
 
+    /// How many octets of the stream come before `ack`, from the first that is told; 0 for those before it.
+    pub fn octets_before(&self, ack: SeqNumber) -> Option<u64> {
+        Some((self.position as i64 + self.distance(ack)?).max(0) as u64)
+    }
+
     /// How far `seq` lies after the next octet (before: negative); `None` when the start is not known.
     pub fn distance(&self, seq: SeqNumber) -> Option<i64> {
         Some(i64::from(seq.distance_from(self.next?)))
@@ -95,9 +102,10 @@ impl Assembler {
     }
 
     /// Takes a segment's payload, of which the last `snapped` octets were not captured.
-    pub fn push<F: FnMut(StreamEvent<'_>)>(
+    pub fn push<F: FnMut(StreamEvent<'_>, Option<SeqNumber>)>(
         &mut self,
         seq: SeqNumber,
+        ack: Option<SeqNumber>,
         payload: &[u8],
         snapped: u32,
         around: &mut Surroundings<'_, F>,
@@ -122,11 +130,11 @@ impl Assembler {
         };
         let start = start.max(self.position as i64) as u64;
         if start == self.position && self.held.is_empty() {
-            self.deliver(payload, snapped, around);
+            self.deliver(payload, ack, snapped, around);
             self.end_if_complete(around);
             return Overlap::Consistent;
         }
-        let overlap = self.hold(start, payload, snapped, around);
+        let overlap = self.hold(start, ack, payload, snapped, around);
         self.deliver_contiguous(around);
         while self.is_over_budget(around.budget) {
             around.counters.gaps_forced_budget += 1;
@@ -136,7 +144,7 @@ impl Assembler {
     }
 
     /// The sender ends the stream at `seq`.
-    pub fn push_fin<F: FnMut(StreamEvent<'_>)>(&mut self, seq: SeqNumber, around: &mut Surroundings<'_, F>) {
+    pub fn push_fin<F: FnMut(StreamEvent<'_>, Option<SeqNumber>)>(&mut self, seq: SeqNumber, around: &mut Surroundings<'_, F>) {
         let next = *self.next.get_or_insert(seq);
         let at = self.position as i64 + i64::from(seq.distance_from(next));
         if at >= self.position as i64 {
@@ -171,13 +179,13 @@ impl Assembler {
     }
 
     /// Gives up every hole before `limit`, and hands on what follows them.
-    pub fn skip_holes<F: FnMut(StreamEvent<'_>)>(&mut self, limit: u64, around: &mut Surroundings<'_, F>) {
+    pub fn skip_holes<F: FnMut(StreamEvent<'_>, Option<SeqNumber>)>(&mut self, limit: u64, around: &mut Surroundings<'_, F>) {
         while let Some(end) = self.hole_before(limit) {
             self.skip_to(end, around);
         }
     }
 
-    fn skip_to<F: FnMut(StreamEvent<'_>)>(&mut self, end: u64, around: &mut Surroundings<'_, F>) {
+    fn skip_to<F: FnMut(StreamEvent<'_>, Option<SeqNumber>)>(&mut self, end: u64, around: &mut Surroundings<'_, F>) {
         if end > self.position {
             self.gap(end - self.position, around);
             around.counters.gaps_found += 1;
@@ -185,38 +193,52 @@ impl Assembler {
         self.deliver_contiguous(around);
     }
 
-    fn skip_first_hole<F: FnMut(StreamEvent<'_>)>(&mut self, around: &mut Surroundings<'_, F>) {
+    fn skip_first_hole<F: FnMut(StreamEvent<'_>, Option<SeqNumber>)>(&mut self, around: &mut Surroundings<'_, F>) {
         if let Some((&first, _)) = self.held.first_key_value() {
             self.skip_to(first, around);
         }
     }
 
-    /// Hands on all that is held, with gaps between, and ends the stream.
-    pub fn finish<F: FnMut(StreamEvent<'_>)>(&mut self, reason: EndReason, around: &mut Surroundings<'_, F>) {
+    /// Hands on all that is held, with gaps between and one up to `acked`, and ends the stream.
+    pub fn finish<F: FnMut(StreamEvent<'_>, Option<SeqNumber>)>(
+        &mut self,
+        reason: EndReason,
+        acked: Option<u64>,
+        around: &mut Surroundings<'_, F>,
+    ) {
         while !self.held.is_empty() {
             self.skip_first_hole(around);
         }
+        if let Some(limit) = acked.max(self.fin) {
+            self.skip_holes(limit, around);
+        }
         if !self.ended {
             self.ended = true;
-            (around.emit)(StreamEvent::End(reason));
+            (around.emit)(StreamEvent::End(reason), None);
         }
     }
 
-    fn deliver<F: FnMut(StreamEvent<'_>)>(&mut self, octets: &[u8], snapped: u32, around: &mut Surroundings<'_, F>) {
+    fn deliver<F: FnMut(StreamEvent<'_>, Option<SeqNumber>)>(
+        &mut self,
+        octets: &[u8],
+        ack: Option<SeqNumber>,
+        snapped: u32,
+        around: &mut Surroundings<'_, F>,
+    ) {
         if !octets.is_empty() {
             self.advance(octets.len() as u64);
             around.counters.octets_delivered += octets.len() as u64;
-            (around.emit)(StreamEvent::Data(octets));
+            (around.emit)(StreamEvent::Data(octets), ack);
         }
         if snapped > 0 {
             self.gap(u64::from(snapped), around);
         }
     }
 
-    fn gap<F: FnMut(StreamEvent<'_>)>(&mut self, len: u64, around: &mut Surroundings<'_, F>) {
+    fn gap<F: FnMut(StreamEvent<'_>, Option<SeqNumber>)>(&mut self, len: u64, around: &mut Surroundings<'_, F>) {
         self.advance(len);
         around.counters.gap_octets += len;
-        (around.emit)(StreamEvent::Gap(len));
+        (around.emit)(StreamEvent::Gap(len), None);
     }
 
     fn advance(&mut self, octets: u64) {
@@ -225,19 +247,19 @@ impl Assembler {
         self.next = self.next.map(|next| next.advance(octets as u32));
     }
 
-    fn deliver_contiguous<F: FnMut(StreamEvent<'_>)>(&mut self, around: &mut Surroundings<'_, F>) {
+    fn deliver_contiguous<F: FnMut(StreamEvent<'_>, Option<SeqNumber>)>(&mut self, around: &mut Surroundings<'_, F>) {
         while let Some(entry) = self.held.first_entry() {
             if *entry.key() != self.position {
                 break;
             }
             let piece = entry.remove();
             self.release(piece.octets.len(), around);
-            self.deliver(&piece.octets, piece.snapped, around);
+            self.deliver(&piece.octets, piece.ack, piece.snapped, around);
         }
         self.end_if_complete(around);
     }
 
-    fn end_if_complete<F: FnMut(StreamEvent<'_>)>(&mut self, around: &mut Surroundings<'_, F>) {
+    fn end_if_complete<F: FnMut(StreamEvent<'_>, Option<SeqNumber>)>(&mut self, around: &mut Surroundings<'_, F>) {
         if self.fin.is_some_and(|fin| self.position >= fin) && !self.ended {
             // Octets behind a FIN belong to nothing.
             for piece in std::mem::take(&mut self.held).into_values() {
@@ -245,12 +267,19 @@ impl Assembler {
                 around.counters.octets_dropped_after_end += piece.octets.len() as u64;
             }
             self.ended = true;
-            (around.emit)(StreamEvent::End(EndReason::Fin));
+            (around.emit)(StreamEvent::End(EndReason::Fin), None);
         }
     }
 
     /// Keeps the parts of a segment that are not held yet, and compares those that are.
-    fn hold<F>(&mut self, start: u64, octets: &[u8], snapped: u32, around: &mut Surroundings<'_, F>) -> Overlap {
+    fn hold<F>(
+        &mut self,
+        start: u64,
+        ack: Option<SeqNumber>,
+        octets: &[u8],
+        snapped: u32,
+        around: &mut Surroundings<'_, F>,
+    ) -> Overlap {
         let mut overlap = Overlap::Consistent;
         let end = start + octets.len() as u64;
         let mut at = start;
@@ -289,7 +318,7 @@ impl Assembler {
             self.held_octets += part.len();
             around.budget.used += part.len();
             around.counters.octets_held += part.len() as u64;
-            self.held.insert(range.start, Piece { octets: part.into(), snapped });
+            self.held.insert(range.start, Piece { octets: part.into(), ack, snapped });
         }
         overlap
     }
@@ -347,10 +376,10 @@ mod tests {
 
         fn with<R>(
             &mut self,
-            call: impl FnOnce(&mut Assembler, &mut Surroundings<'_, &mut dyn FnMut(StreamEvent<'_>)>) -> R,
+            call: impl FnOnce(&mut Assembler, &mut Surroundings<'_, &mut dyn FnMut(StreamEvent<'_>, Option<SeqNumber>)>) -> R,
         ) -> R {
             let told = &mut self.told;
-            let mut emit = |event: StreamEvent<'_>| match (event, told.last_mut()) {
+            let mut emit = |event: StreamEvent<'_>, _: Option<SeqNumber>| match (event, told.last_mut()) {
                 (StreamEvent::Data(octets), Some(Told::Data(before))) => before.extend_from_slice(octets),
                 (StreamEvent::Data(octets), _) => told.push(Told::Data(octets.to_vec())),
                 (StreamEvent::Gap(len), Some(Told::Gap(before))) => *before += len,
@@ -360,14 +389,14 @@ mod tests {
             let mut around = Surroundings {
                 budget: &mut self.budget,
                 counters: &mut self.counters,
-                emit: &mut emit as &mut dyn FnMut(StreamEvent<'_>),
+                emit: &mut emit as &mut dyn FnMut(StreamEvent<'_>, Option<SeqNumber>),
             };
             call(&mut self.assembler, &mut around)
         }
 
         fn push(&mut self, seq: u32, octets: &[u8]) -> &mut Self {
             self.counters.octets_received += octets.len() as u64;
-            if self.with(|assembler, around| assembler.push(SeqNumber(seq), octets, 0, around)) == Overlap::Conflicting
+            if self.with(|assembler, around| assembler.push(SeqNumber(seq), None, octets, 0, around)) == Overlap::Conflicting
             {
                 self.conflicts += 1;
             }
@@ -375,7 +404,7 @@ mod tests {
         }
 
         fn finish(&mut self) -> &mut Self {
-            self.with(|assembler, around| assembler.finish(EndReason::CaptureEnd, around));
+            self.with(|assembler, around| assembler.finish(EndReason::CaptureEnd, None, around));
             self
         }
 
@@ -458,9 +487,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_known_to_be_missing_at_the_end_is_a_gap() {
+        let mut bench = Bench::at(0);
+        bench.push(0, b"ab").with(|assembler, around| assembler.push_fin(SeqNumber(5), around));
+        assert_eq!(bench.finish().told, [data(b"ab"), Told::Gap(3), Told::End(EndReason::Fin)]);
+        let mut bench = Bench::at(0);
+        bench.push(0, b"ab").with(|assembler, around| assembler.finish(EndReason::Idle, Some(6), around));
+        assert_eq!(bench.told, [data(b"ab"), Told::Gap(4), Told::End(EndReason::Idle)]);
+    }
+
+    #[test]
     fn snapped_octets_are_a_gap_at_once() {
         let mut bench = Bench::at(0);
-        let _ = bench.with(|assembler, around| assembler.push(SeqNumber(0), b"ab", 3, around));
+        let _ = bench.with(|assembler, around| assembler.push(SeqNumber(0), None, b"ab", 3, around));
         bench.push(5, b"f");
         assert_eq!(bench.told, [data(b"ab"), Told::Gap(3), data(b"f")]);
     }

@@ -1,7 +1,7 @@
 //! Both directions of a connection: what the control flags, acknowledgments and checksums say.
 
 use super::assembler::{Assembler, Overlap, Surroundings};
-use super::{Counters, Direction, EndReason, HoldBudget, Opposite, SeqNumber, StreamEvent, StreamSink};
+use super::{Counters, Direction, EndReason, HoldBudget, SeqNumber, StreamEvent, StreamSink};
 use crate::link::{Checksum, ChecksumPolicy, Segment};
 use crate::time::{Span, Timestamp};
 
@@ -59,19 +59,35 @@ enum ChecksumTrust {
     Unknown,
     /// The first data segment had a wrong checksum. It waits for what comes next: a valid segment shows that the sender
     /// computes checksums and that this one was never accepted; anything else, that the sender offloads them.
-    Doubtful(Box<Doubtful>),
+    Doubtful(Box<Part<Box<[u8]>>>),
     /// Wrong checksums are this sender's habit.
     Offloading,
     /// The sender computes checksums: a wrong one was not accepted by the receiver either.
     Computed,
 }
 
-#[derive(Debug)]
-struct Doubtful {
+/// What of a segment belongs to the stream.
+#[derive(Clone, Copy, Debug)]
+struct Part<T> {
     seq: SeqNumber,
-    octets: Box<[u8]>,
+    ack: Option<SeqNumber>,
+    octets: T,
+    /// How many further octets the snap length cut off.
     snapped: u32,
     fin: bool,
+}
+
+impl<'a> Part<&'a [u8]> {
+    fn of(segment: &Segment<'a>) -> Self {
+        Self {
+            // The SYN occupies the first sequence number.
+            seq: segment.seq.advance(u32::from(segment.flags.syn())),
+            ack: segment.ack,
+            octets: segment.payload,
+            snapped: segment.snapped,
+            fin: segment.flags.fin(),
+        }
+    }
 }
 
 /// What is to become of the connection after a segment.
@@ -106,12 +122,15 @@ impl<S: StreamSink> Context<'_, S> {
     fn assemble<R>(
         &mut self,
         direction: Direction,
-        opposite: Opposite,
-        call: impl FnOnce(&mut Surroundings<'_, &mut dyn FnMut(StreamEvent<'_>)>) -> R,
+        assembler: &mut Assembler,
+        opposite: &Assembler,
+        call: impl FnOnce(&mut Assembler, &mut Surroundings<'_, &mut dyn FnMut(StreamEvent<'_>, Option<SeqNumber>)>) -> R,
     ) -> R {
         let sink = &mut *self.sink;
-        let mut emit = |event: StreamEvent<'_>| sink.event(direction, event, opposite);
-        call(&mut Surroundings { budget: self.budget, counters: self.counters, emit: &mut emit })
+        let mut emit = |event: StreamEvent<'_>, ack: Option<SeqNumber>| {
+            sink.event(direction, event, ack.and_then(|ack| opposite.octets_before(ack)));
+        };
+        call(assembler, &mut Surroundings { budget: self.budget, counters: self.counters, emit: &mut emit })
     }
 }
 
@@ -138,6 +157,10 @@ impl Connection {
             self.synchronise(direction, segment);
         }
         if let Some(ack) = segment.ack {
+            if segment.payload_len() > 0 {
+                // Picked up in the middle: what comes next the other way, as far as its receiver knows.
+                self.halves[direction.opposite().index()].assembler.start_at(ack);
+            }
             self.acknowledge(cx, direction.opposite(), ack);
         }
         if segment.payload_len() > 0 || segment.flags.fin() {
@@ -154,13 +177,14 @@ impl Connection {
     /// Gives up holes that have not filled by `cx.now`.
     pub fn on_deadline<S: StreamSink>(&mut self, cx: &mut Context<'_, S>) -> Verdict {
         for direction in Direction::BOTH {
-            let opposite = self.opposite(direction);
-            let half = &mut self.halves[direction.index()];
+            let (half, opposite) = self.halves(direction);
             let due = |wait: &mut Option<Wait>, grace| wait.take_if(|wait| wait.since + grace <= cx.now);
             let acked = due(&mut half.acked_holes, ACKNOWLEDGED_HOLE_GRACE);
             let silent = due(&mut half.silent_holes, SILENT_HOLE_GRACE);
             for wait in [acked, silent].into_iter().flatten() {
-                cx.assemble(direction, opposite, |around| half.assembler.skip_holes(wait.until, around));
+                cx.assemble(direction, &mut half.assembler, &opposite.assembler, |assembler, around| {
+                    assembler.skip_holes(wait.until, around);
+                });
             }
             half.watch_holes(cx.now);
         }
@@ -171,9 +195,11 @@ impl Connection {
     pub fn finish<S: StreamSink>(&mut self, cx: &mut Context<'_, S>, reason: EndReason) {
         for direction in Direction::BOTH {
             self.settle_doubt(cx, direction);
-            let opposite = self.opposite(direction);
-            let half = &mut self.halves[direction.index()];
-            cx.assemble(direction, opposite, |around| half.assembler.finish(reason, around));
+            let (half, opposite) = self.halves(direction);
+            let acked = half.acked.and_then(|ack| half.assembler.position_of(ack));
+            cx.assemble(direction, &mut half.assembler, &opposite.assembler, |assembler, around| {
+                assembler.finish(reason, acked, around);
+            });
         }
     }
 
@@ -192,12 +218,12 @@ impl Connection {
         [self.halves[0].assembler.next(), self.halves[1].assembler.next()]
     }
 
-    /// Where the direction opposite to `direction` stands for the latter's sender.
-    fn opposite(&self, direction: Direction) -> Opposite {
-        let other = &self.halves[direction.opposite().index()];
-        match other.acked.and_then(|ack| other.assembler.distance(ack)) {
-            Some(distance) if distance > 0 && !other.assembler.has_ended() => Opposite::Behind,
-            _ => Opposite::Level,
+    /// Both halves, that of `direction` first.
+    fn halves(&mut self, direction: Direction) -> (&mut Half, &mut Half) {
+        let [forward, reverse] = &mut self.halves;
+        match direction {
+            Direction::Forward => (forward, reverse),
+            Direction::Reverse => (reverse, forward),
         }
     }
 
@@ -233,11 +259,11 @@ impl Connection {
     }
 
     fn data<S: StreamSink>(&mut self, cx: &mut Context<'_, S>, direction: Direction, segment: &Segment<'_>) {
-        let seq = if segment.flags.syn() { segment.seq.advance(1) } else { segment.seq };
+        let part = Part::of(segment);
         let half = &mut self.halves[direction.index()];
-        if half.is_far(seq) {
-            let follows = half.far == Some(seq) && segment.payload_len() > 0;
-            half.far = Some(seq.advance(segment.payload_len()));
+        if half.is_far(part.seq) {
+            let follows = half.far == Some(part.seq) && segment.payload_len() > 0;
+            half.far = Some(part.seq.advance(segment.payload_len()));
             if !follows {
                 cx.counters.segments_dropped_out_of_window += 1;
                 cx.counters.octets_dropped_out_of_window += segment.payload.len() as u64;
@@ -251,31 +277,23 @@ impl Connection {
             half.drop_doubtful(cx.counters);
             half.checksums = ChecksumTrust::Computed;
         }
-        self.push(cx, direction, seq, segment.payload, segment.snapped, segment.flags.fin());
+        self.push(cx, direction, &part);
     }
 
-    fn push<S: StreamSink>(
-        &mut self,
-        cx: &mut Context<'_, S>,
-        direction: Direction,
-        seq: SeqNumber,
-        octets: &[u8],
-        snapped: u32,
-        fin: bool,
-    ) {
-        let opposite = self.opposite(direction);
-        let half = &mut self.halves[direction.index()];
+    fn push<S: StreamSink>(&mut self, cx: &mut Context<'_, S>, direction: Direction, part: &Part<&[u8]>) {
+        let Part { seq, ack, octets, snapped, fin } = *part;
+        let (half, opposite) = self.halves(direction);
         let len = octets.len() as u32 + snapped;
-        let overlap = if len == 0 {
-            Overlap::Consistent
-        } else {
-            cx.assemble(direction, opposite, |around| half.assembler.push(seq, octets, snapped, around))
-        };
+        let overlap = cx.assemble(direction, &mut half.assembler, &opposite.assembler, |assembler, around| {
+            let overlap =
+                if len == 0 { Overlap::Consistent } else { assembler.push(seq, ack, octets, snapped, around) };
+            if fin {
+                assembler.push_fin(seq.advance(len), around);
+            }
+            overlap
+        });
         if overlap == Overlap::Conflicting {
             cx.sink.conflict(direction);
-        }
-        if fin {
-            cx.assemble(direction, opposite, |around| half.assembler.push_fin(seq.advance(len), around));
         }
         half.watch_holes(cx.now);
     }
@@ -334,12 +352,10 @@ impl Connection {
             (_, ChecksumTrust::Offloading) => true,
             (_, ChecksumTrust::Unknown | ChecksumTrust::Doubtful(_)) if !has_data => true,
             (_, ChecksumTrust::Unknown) => {
-                half.checksums = ChecksumTrust::Doubtful(Box::new(Doubtful {
-                    seq: segment.seq.advance(u32::from(segment.flags.syn())),
-                    octets: segment.payload.into(),
-                    snapped: segment.snapped,
-                    fin: segment.flags.fin(),
-                }));
+                let Part { seq, ack, octets, snapped, fin } = Part::of(segment);
+                let part = Part { seq, ack, octets: octets.into(), snapped, fin };
+                half.assembler.start_at(seq);
+                half.checksums = ChecksumTrust::Doubtful(Box::new(part));
                 cx.counters.octets_held += segment.payload.len() as u64;
                 if segment.flags.syn() {
                     self.synchronise(direction, segment);
@@ -368,7 +384,8 @@ impl Connection {
             ChecksumTrust::Doubtful(doubtful) => {
                 half.checksums = ChecksumTrust::Offloading;
                 cx.counters.octets_held -= doubtful.octets.len() as u64;
-                self.push(cx, direction, doubtful.seq, &doubtful.octets, doubtful.snapped, doubtful.fin);
+                let Part { seq, ack, ref octets, snapped, fin } = *doubtful;
+                self.push(cx, direction, &Part { seq, ack, octets, snapped, fin });
             }
             other => half.checksums = other,
         }
@@ -430,7 +447,7 @@ mod tests {
     struct Told([String; 2]);
 
     impl StreamSink for Told {
-        fn event(&mut self, direction: Direction, event: StreamEvent<'_>, _opposite: Opposite) {
+        fn event(&mut self, direction: Direction, event: StreamEvent<'_>, _acknowledged: Option<u64>) {
             self.0[direction.index()].push_str(&match event {
                 StreamEvent::Data(octets) => String::from_utf8_lossy(octets).into_owned(),
                 StreamEvent::Gap(len) => format!("<{len}>"),
@@ -559,6 +576,14 @@ mod tests {
         bench.data(FORWARD, 100, "a").data(FORWARD, 102, "c");
         assert_eq!(bench.wait(4999).told()[0], "a");
         assert_eq!(bench.wait(1).told()[0], "a<1>c");
+    }
+
+    #[test]
+    fn a_stream_picked_up_in_the_middle_starts_where_it_was_acknowledged() {
+        let mut bench = Bench::default();
+        let _ = bench.send(FORWARD, Segment { ack: Some(SeqNumber(500)), ..segment(100, TcpFlags::ACK, "ask") });
+        bench.data(REVERSE, 503, "wer").ack(FORWARD, 506).wait(500);
+        assert_eq!(bench.told(), ["ask", "<3>wer"]);
     }
 
     #[test]

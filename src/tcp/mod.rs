@@ -70,19 +70,12 @@ pub enum EndReason {
     CaptureEnd,
 }
 
-/// Where the direction opposite to an event stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Opposite {
-    /// All that the event's sender has acknowledged of it was handed on.
-    Level,
-    /// The event's sender has acknowledged octets of it that were not handed on yet: they were captured late, or are lost.
-    Behind,
-}
-
 /// Takes what a connection's directions have to tell.
 pub trait StreamSink {
-    /// The next event of one direction, and where the other one stands.
-    fn event(&mut self, direction: Direction, event: StreamEvent<'_>, opposite: Opposite);
+    /// The next event of one direction. With data comes how many octets of the opposite direction its sender had then
+    /// acknowledged, counted like those of the events: from the first that was told, gaps included. It may be more than was
+    /// told so far: those octets were captured late, or are lost.
+    fn event(&mut self, direction: Direction, event: StreamEvent<'_>, acknowledged: Option<u64>);
 
     /// Two segments gave different octets for the same place in `direction`; the first ones stand.
     fn conflict(&mut self, direction: Direction);
