@@ -138,7 +138,7 @@ impl std::fmt::Debug for Coders {
 
 impl Coders {
     /// How much output is made at a time, in bytes.
-    const SCRATCH: usize = 32 * 1024;
+    const SCRATCH: usize = 64 * 1024;
     /// How many idle decoders and decompressors are kept; each holds up to 64 KiB.
     const MAX_IDLE: usize = 16;
 
