@@ -5,7 +5,15 @@
 
 pub mod alert;
 pub mod capture;
+pub mod cli;
+pub mod counters;
+pub mod exchange_log;
+pub mod flow;
 pub mod http;
+pub mod keys;
 pub mod link;
+pub mod observation;
+pub mod pipeline;
 pub mod tcp;
 pub mod time;
+pub mod worker;

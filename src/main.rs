@@ -1,3 +1,10 @@
 //! The apitap command.
 
-fn main() {}
+use std::process::ExitCode;
+
+use apitap::cli::{self, args::Apitap};
+use clap::Parser;
+
+fn main() -> ExitCode {
+    cli::run(&Apitap::parse()).into()
+}

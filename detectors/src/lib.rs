@@ -4,8 +4,13 @@
 //! live run gave. The sensor (package `apitap`) builds [`exchange::Exchange`]s and hands them to an
 //! [`inspect::Inspector`]; what comes back are [`finding::Finding`]s, which hold masked evidence and never a value.
 
+pub mod endpoint;
+mod evidence;
 pub mod exchange;
 pub mod finding;
 pub mod inspect;
+mod path;
+mod pii;
+pub mod registry;
 pub mod scan;
 pub mod time;

@@ -102,6 +102,18 @@ pub struct Order {
     pub ordinal: u32,
 }
 
+impl Order {
+    /// Before everything.
+    pub const MIN: Self = Self { time: Timestamp::MIN, frame: 0, flow: 0, ordinal: 0 };
+    /// After everything.
+    pub const MAX: Self = Self { time: Timestamp::MAX, frame: u64::MAX, flow: u64::MAX, ordinal: u32::MAX };
+
+    /// The last place that a frame can take: after everything that was told up to and with it.
+    pub const fn after_frame(time: Timestamp, frame: u64) -> Self {
+        Self { time, frame, flow: u64::MAX, ordinal: u32::MAX }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,6 +5,7 @@ use super::coding::Coders;
 use super::connection::Busy;
 use super::content::Budget;
 use super::message::Message;
+use crate::counters::counters;
 
 /// What the connections of one worker share.
 #[derive(Debug)]
@@ -76,37 +77,38 @@ impl Pool {
     const MAX_IDLE: usize = 128;
 }
 
-/// What was counted. `octets_in` is the sum of the other octets but `octets_missing`, and of what connections hold.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Octets of streams taken in.
-    pub octets_in: u64,
-    /// Octets of start lines, header sections and trailer sections.
-    pub octets_head: u64,
-    /// Octets of content as sent, transfer coding removed.
-    pub octets_content: u64,
-    /// Octets that frame chunks, and empty lines between messages.
-    pub octets_framing: u64,
-    /// Octets that belong to no message that could be told.
-    pub octets_skipped: u64,
-    /// Octets after an upgrade, in a tunnel, or of HTTP/2.
-    pub octets_switched: u64,
-    /// Octets that were missing.
-    pub octets_missing: u64,
-    /// Exchanges handed to the sink.
-    pub exchanges: u64,
-    /// Those of them with nothing missing.
-    pub exchanges_complete: u64,
-    /// Interim responses passed over.
-    pub interim_responses: u64,
-    /// Connections that turned out to be HTTP/2.
-    pub http2_connections: u64,
-    /// Connections that became a tunnel or were upgraded.
-    pub switched_connections: u64,
-    /// Requests let go without a response because they waited too long or were too many.
-    pub requests_abandoned: u64,
-    /// Heads that were not kept because they never became a message.
-    pub heads_dropped: u64,
-    /// Times content was not kept because the content budget was spent.
-    pub content_budget_refused: u64,
+counters! {
+    /// What was counted. `octets_in` is the sum of the other octets but `octets_missing`, and of what connections hold.
+    pub struct Counters {
+        /// Octets of streams taken in.
+        pub octets_in,
+        /// Octets of start lines, header sections and trailer sections.
+        pub octets_head,
+        /// Octets of content as sent, transfer coding removed.
+        pub octets_content,
+        /// Octets that frame chunks, and empty lines between messages.
+        pub octets_framing,
+        /// Octets that belong to no message that could be told.
+        pub octets_skipped,
+        /// Octets after an upgrade, in a tunnel, or of HTTP/2.
+        pub octets_switched,
+        /// Octets that were missing.
+        pub octets_missing,
+        /// Exchanges handed to the sink.
+        pub exchanges,
+        /// Those of them with nothing missing.
+        pub exchanges_complete,
+        /// Interim responses passed over.
+        pub interim_responses,
+        /// Connections that turned out to be HTTP/2.
+        pub http2_connections,
+        /// Connections that became a tunnel or were upgraded.
+        pub switched_connections,
+        /// Requests let go without a response because they waited too long or were too many.
+        pub requests_abandoned,
+        /// Heads that were not kept because they never became a message.
+        pub heads_dropped,
+        /// Times content was not kept because the content budget was spent.
+        pub content_budget_refused,
+    }
 }

@@ -1,32 +1,68 @@
 //! Frame to segment: link headers, VLAN tags, IP, IP fragments, TCP headers.
+//!
+//! [`Dissector`] takes a frame and says what became of it. Where a layer ends, the next begins with nothing but a slice
+//! and the length that slice had on the wire, so a snapped frame is carried through all of them.
+
+mod checksum;
+mod cooked;
+mod counters;
+mod dissect;
+mod ethernet;
+mod fragment;
+mod ip;
+mod link_type;
+mod loopback;
+mod mpls;
+mod ppp;
+mod spread;
+mod tcp;
 
 use std::net::{IpAddr, SocketAddr};
 
+pub use counters::{Counters, DropReason};
+pub use dissect::{Dissector, Options, Outcome};
+pub use fragment::{FragmentCounters, FragmentLimits};
+pub use spread::spread;
+
 use crate::tcp::SeqNumber;
 
-/// An IPv4 or IPv6 address in 16 bytes; IPv4 is kept as an IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2).
+/// An IPv4 or IPv6 address, in a form that hashes and compares quickly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Address(u128);
+pub struct Address {
+    /// IPv4 in the last four; told apart from IPv4-mapped IPv6 (RFC 4291 section 2.5.5.2), which is another address.
+    octets: [u8; 16],
+    version: IpVersion,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum IpVersion {
+    V4,
+    V6,
+}
 
 impl Address {
     /// An IPv4 address from its octets.
     pub const fn v4(octets: [u8; 4]) -> Self {
-        Self(0xffff_0000_0000 | u32::from_be_bytes(octets) as u128)
+        let [a, b, c, d] = octets;
+        Self { octets: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, a, b, c, d], version: IpVersion::V4 }
     }
 
     /// An IPv6 address from its octets.
     pub const fn v6(octets: [u8; 16]) -> Self {
-        Self(u128::from_be_bytes(octets))
+        Self { octets, version: IpVersion::V6 }
     }
 
     /// The address in the standard library's form.
     pub fn to_ip(self) -> IpAddr {
-        IpAddr::from(self.0.to_be_bytes()).to_canonical()
+        match (self.version, self.octets) {
+            (IpVersion::V4, [.., a, b, c, d]) => IpAddr::from([a, b, c, d]),
+            (IpVersion::V6, octets) => IpAddr::from(octets),
+        }
     }
 
-    /// The 128 bits.
+    /// The octets as a number, of 32 bits for IPv4.
     pub const fn bits(self) -> u128 {
-        self.0
+        u128::from_be_bytes(self.octets)
     }
 }
 
@@ -135,4 +171,17 @@ pub enum Checksum {
     Invalid,
     /// Not known: snapped, or not looked at.
     Unknown,
+}
+
+/// What to make of TCP checksums. The stage that knows directions applies it; the dissector computes unless told to ignore.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ChecksumPolicy {
+    /// A direction's bad checksums are accepted until it has shown a valid one on data: senders that leave the checksum to
+    /// their network card are captured before it is computed, and then it is wrong on all that they send.
+    #[default]
+    Auto,
+    /// Segments with a bad checksum are dropped.
+    Verify,
+    /// Checksums are not looked at.
+    Ignore,
 }

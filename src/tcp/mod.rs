@@ -1,8 +1,19 @@
 //! The two directions of a TCP connection, put back in order (RFC 9293).
+//!
+//! A passive observer is not a receiver: it cannot ask for what it missed. So nothing here waits for ever and nothing
+//! is lost in silence. In-order octets are handed on as the slice of the frame they came in; octets that come early are
+//! held, within a budget; a hole that does not fill becomes a [`StreamEvent::Gap`] in its place, and the stream goes on.
+//! This stage knows nothing of who reads the stream.
+//!
+//! [`assembler`] is one direction, [`connection`] is both of them with the control flags.
 
+pub mod assembler;
+pub mod connection;
 mod seq;
 
 pub use seq::SeqNumber;
+
+use crate::counters::counters;
 
 /// Which way octets flow on a connection. Who is the client is not known here: `Forward` is the direction of the
 /// connection's first captured segment.
@@ -57,4 +68,77 @@ pub enum EndReason {
     Evicted,
     /// The capture ended.
     CaptureEnd,
+}
+
+/// Where the direction opposite to an event stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opposite {
+    /// All that the event's sender has acknowledged of it was handed on.
+    Level,
+    /// The event's sender has acknowledged octets of it that were not handed on yet: they were captured late, or are lost.
+    Behind,
+}
+
+/// Takes what a connection's directions have to tell.
+pub trait StreamSink {
+    /// The next event of one direction, and where the other one stands.
+    fn event(&mut self, direction: Direction, event: StreamEvent<'_>, opposite: Opposite);
+
+    /// Two segments gave different octets for the same place in `direction`; the first ones stand.
+    fn conflict(&mut self, direction: Direction);
+}
+
+/// How many octets that came early may be held: in one direction, and in all of a worker's connections.
+#[derive(Clone, Copy, Debug)]
+pub struct HoldBudget {
+    /// For one direction of one connection, in bytes.
+    pub per_direction: usize,
+    /// For one direction of one connection, in pieces.
+    pub pieces: usize,
+    /// For all connections of the worker, in bytes.
+    pub total: usize,
+    /// What all connections hold now, in bytes.
+    pub used: usize,
+}
+
+impl Default for HoldBudget {
+    fn default() -> Self {
+        Self { per_direction: 1 << 20, pieces: 1024, total: 64 << 20, used: 0 }
+    }
+}
+
+counters! {
+    /// What happened to segments and their octets. `octets_received = delivered + retransmitted + dropped (each) + held`.
+    pub struct Counters {
+        /// Segments taken in.
+        pub segments_received,
+        /// Segments passed over for a wrong checksum.
+        pub segments_dropped_checksum,
+        /// Segments passed over because they lay far outside of any window.
+        pub segments_dropped_out_of_window,
+        /// RST segments whose sequence number does not fit the connection.
+        pub segments_dropped_invalid_reset,
+        /// Payload octets taken in.
+        pub octets_received,
+        /// Payload octets handed on.
+        pub octets_delivered,
+        /// Payload octets that had been seen before.
+        pub octets_retransmitted,
+        /// Payload octets of segments with a wrong checksum.
+        pub octets_dropped_checksum,
+        /// Payload octets of segments far outside of any window.
+        pub octets_dropped_out_of_window,
+        /// Payload octets after a direction's end.
+        pub octets_dropped_after_end,
+        /// Payload octets that came early and wait for what is missing before them.
+        pub octets_held,
+        /// Holes told as gaps.
+        pub gaps_found,
+        /// Octets missing in those holes.
+        pub gap_octets,
+        /// Gaps told early because a hold budget was reached.
+        pub gaps_forced_budget,
+        /// Overlapping segments that differ.
+        pub overlaps_conflicting,
+    }
 }

@@ -1,7 +1,38 @@
 //! The one pass over content that every byte pattern goes through.
+//!
+//! Most bytes of a response are part of nothing we look for, and saying so quickly is what makes a sensor fast. So the
+//! pass has three steps, each for what the one before lets through:
+//!
+//! 1. [`blocks`]: 64 bytes become bit masks of character classes, with the widest vectors the machine has.
+//! 2. [`shapes`]: shifts and ands of those masks mark where the shape of a value ends. About one byte in seventy of JSON.
+//! 3. [`judge`]: a verifier written by hand looks at the bytes around ([`near`]) and decides: boundaries, prefixes,
+//!    lengths, check digits, and last the name the value stands under ([`context`]).
+//!
+//! A verdict depends on a bounded neighbourhood of the candidate and on how the content begins ([`layout`]), on nothing
+//! else. So content that is too large to keep is scanned in windows ([`WindowScan`]) with the same result.
 
-/// How many bytes past the end of scanned content must be readable, so that vector loads need no tail case.
-pub const PADDING: usize = 192;
+pub(crate) mod context;
+pub(crate) mod layout;
+pub(crate) mod meaning;
+pub(crate) mod near;
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod blocks;
+mod shapes;
+mod window;
+
+use std::ops::Range;
+
+pub use window::WindowScan;
+pub(crate) use window::decided_before;
+
+use self::layout::Layout;
+use self::near::Near;
+use self::shapes::Masks;
+use crate::pii::{self, email, iban, payment_card, phone, us_ssn};
 
 /// What a scan can tell apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,35 +94,206 @@ impl Tally {
     }
 }
 
-/// Finds patterns in content. Cheap to clone; holds the instruction set chosen for this machine.
-#[derive(Clone, Debug, Default)]
-pub struct Scanner {}
-
-/// A scan of content that comes in windows and is not kept: constant memory, counts only.
-///
-/// Every item is counted once, in the window in which its first byte can be judged with all of its context.
-#[derive(Clone, Debug, Default)]
-pub struct WindowScan {
-    tally: Tally,
+/// Where an item stands in the content. Holds no value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Hit {
+    pub(crate) entity: EntityType,
+    /// Offset of its first byte.
+    pub(crate) start: usize,
+    /// Offset behind its last byte.
+    pub(crate) end: usize,
 }
 
-impl WindowScan {
-    /// Starts behind `kept`, the content up to the inspection limit: what [`Inspector::inspect`] cannot judge at its end
-    /// for want of what follows is counted here.
-    ///
-    /// [`Inspector::inspect`]: crate::inspect::Inspector::inspect
-    pub fn after(_kept: &[u8]) -> Self {
-        Self::default()
+/// How many hits are kept of one piece of content. All are counted; evidence needs the first few.
+const MAX_HITS: usize = 4_096;
+
+/// What a scan finds: all of it counted, the first hits kept.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) tally: Tally,
+    pub(crate) hits: Vec<Hit>,
+}
+
+impl Found {
+    /// Forgets everything, keeps the memory.
+    pub(crate) fn clear(&mut self) {
+        self.tally = Tally::default();
+        self.hits.clear();
+    }
+}
+
+/// Finds patterns in content. Cheap to clone; holds the instruction set chosen for this machine, and which types are
+/// looked for: all, unless an inspector has narrowed it.
+#[derive(Clone, Debug)]
+pub struct Scanner {
+    instructions: Instructions,
+    /// A bit for each type that is looked for.
+    only: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Instructions {
+    #[cfg(target_arch = "x86_64")]
+    Avx512(avx512::Avx512),
+    #[cfg(target_arch = "x86_64")]
+    Avx2(avx2::Avx2),
+    Portable,
+}
+
+impl Default for Scanner {
+    fn default() -> Self {
+        Self { instructions: Instructions::best(), only: u32::MAX }
+    }
+}
+
+impl Instructions {
+    fn best() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        {
+            if let Some(avx512) = avx512::Avx512::detect() {
+                return Self::Avx512(avx512);
+            }
+            if let Some(avx2) = avx2::Avx2::detect() {
+                return Self::Avx2(avx2);
+            }
+        }
+        Self::Portable
+    }
+}
+
+impl Scanner {
+    /// The same scanner, looking for some types only.
+    pub(crate) fn only(&self, wanted: impl Fn(EntityType) -> bool) -> Self {
+        let only = EntityType::ALL.iter().filter(|entity| wanted(**entity)).fold(0, |only, entity| only | bit(*entity));
+        Self { only, ..*self }
     }
 
-    /// Scans the next piece.
-    pub fn push(&mut self, _scanner: &Scanner, _bytes: &[u8]) {}
+    /// Whether nothing is looked for.
+    pub(crate) fn is_idle(&self) -> bool {
+        EntityType::ALL.iter().all(|entity| self.only & bit(*entity) == 0)
+    }
 
-    /// Judges what was held back for want of what follows; nothing does.
-    pub fn finish(&mut self, _scanner: &Scanner) {}
+    /// Decides the candidates of `content[range]`; bytes outside of the range are their surroundings. Up to `keep` hits
+    /// are kept in all.
+    pub(crate) fn scan(&self, content: &[u8], range: Range<usize>, layout: &Layout, keep: usize, found: &mut Found) {
+        if layout.is_media() || self.is_idle() {
+            return;
+        }
+        let judge = |start: usize, masks: &Masks| judge(content, start, masks, layout, self.only, keep, found);
+        match self.instructions {
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx512(avx512) => avx512.walk(content, range, judge),
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx2(avx2) => avx2.walk(content, range, judge),
+            Instructions::Portable => blocks::walk(blocks::Portable, content, range, judge),
+        }
+    }
 
-    /// What was counted so far.
-    pub fn tally(&self) -> &Tally {
-        &self.tally
+    /// Decides the candidates of content that is at hand, and of which nothing or more may follow.
+    pub(crate) fn scan_kept(&self, content: &[u8], more: More, layout: &Layout, found: &mut Found) {
+        let end = match more {
+            More::Nothing => content.len(),
+            More::Follows => decided_before(content.len()),
+        };
+        self.scan(content, 0..end, layout, MAX_HITS, found);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn hits(&self, content: &[u8]) -> Vec<Hit> {
+        let mut found = Found::default();
+        self.scan_kept(content, More::Nothing, &Layout::of(content), &mut found);
+        found.hits
+    }
+}
+
+/// Whether content goes on behind what is at hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum More {
+    /// This is all there is.
+    Nothing,
+    /// A [`WindowScan`] sees the rest, and decides what needs it.
+    Follows,
+}
+
+const fn bit(entity: EntityType) -> u32 {
+    1 << entity as u32
+}
+
+/// Calls the verifier of each candidate of a block. Out of line: the loop over blocks stays small, and only candidates
+/// pay for a call.
+#[inline(never)]
+fn judge(content: &[u8], start: usize, masks: &Masks, layout: &Layout, only: u32, keep: usize, found: &mut Found) {
+    let mut rest = masks.any();
+    while rest != 0 {
+        let place = rest & rest.wrapping_neg();
+        rest ^= place;
+        let at = start + place.trailing_zeros() as usize;
+        let (near, from) = Near::new(content, at, layout);
+        let at = near.at();
+        let mut add = |hit: Option<(EntityType, usize, usize)>| {
+            if let Some((entity, start, end)) = hit
+                && only & bit(entity) != 0
+            {
+                found.tally.add(entity, 1);
+                if found.hits.len() < keep {
+                    found.hits.push(Hit { entity, start: from + start, end: from + end });
+                }
+            }
+        };
+        let as_type = |entity| move |(start, end)| (entity, start, end);
+        if masks.run & place != 0 {
+            add(pii::digits(&near));
+        }
+        if masks.at & place != 0 {
+            add(email::around_at(&near, at, at + 1).map(as_type(EntityType::Email)));
+        }
+        if masks.encoded & place != 0 {
+            add(encoded(&near));
+        }
+        if masks.groups & place != 0 {
+            add(payment_card::grouped(&near).map(as_type(EntityType::PaymentCard)));
+        }
+        if masks.ssn & place != 0 {
+            add(us_ssn::formatted(&near).map(as_type(EntityType::UsSsn)));
+        }
+        if masks.country & place != 0 {
+            add(iban::from_check_digits(&near).map(as_type(EntityType::Iban)));
+        }
+        if masks.plus & place != 0 {
+            add(at
+                .checked_sub(1)
+                .and_then(|plus| phone::international(&near, plus, at))
+                .map(as_type(EntityType::Phone)));
+        }
+        if masks.paren & place != 0 {
+            add(at
+                .checked_sub(2)
+                .and_then(|paren| phone::in_parentheses(&near, paren, at - 1))
+                .map(as_type(EntityType::Phone)));
+        }
+        if masks.nanp & place != 0 {
+            add(at.checked_sub(11).and_then(|start| phone::american(&near, start)).map(as_type(EntityType::Phone)));
+        }
+        if masks.trunk & place != 0 {
+            add(at.checked_sub(2).and_then(|start| phone::national(&near, start)).map(as_type(EntityType::Phone)));
+        }
+    }
+}
+
+/// Reads an encoded character: at `%`, or at the `u` of `\u`.
+#[inline(never)]
+fn encoded(near: &Near<'_>) -> Option<(EntityType, usize, usize)> {
+    let start = if near.get(near.at()) == Some(b'u') { near.at().checked_sub(1)? } else { near.at() };
+    match near.unit(start)? {
+        (b'@', len) if len > 1 => {
+            email::around_at(near, start, start + len).map(|(start, end)| (EntityType::Email, start, end))
+        }
+        (b'+', len) if len > 1 => {
+            phone::international(near, start, start + len).map(|(start, end)| (EntityType::Phone, start, end))
+        }
+        (b'(', len) if len > 1 => {
+            phone::in_parentheses(near, start, start + len).map(|(start, end)| (EntityType::Phone, start, end))
+        }
+        _ => None,
     }
 }

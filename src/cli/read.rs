@@ -1,0 +1,193 @@
+//! `apitap read`: analyse capture files.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use apitap_detectors::finding::Severity;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::args::{Common, Destination, Format, ReadArgs};
+use super::outputs::{Output, Readers};
+use super::{Exit, jsonl, stats, summary, table, tell};
+use crate::alert::{AlertBook, Emit, Revision};
+use crate::exchange_log::Targets;
+use crate::keys::Keys;
+use crate::pipeline::file::{self, Fault};
+use crate::pipeline::{Told, signals};
+use crate::{alert, worker};
+
+/// The sensor's name in the alerts of `read`: the same everywhere, so that a capture gives the same alerts on any machine.
+const SENSOR: &str = "read";
+
+pub(super) fn run(args: &ReadArgs, common: &Common) -> Exit {
+    match Reading::prepare(args, common) {
+        Ok(reading) => reading.run(args),
+        Err((exit, line)) => {
+            tell(&line);
+            exit
+        }
+    }
+}
+
+/// Everything that takes what is told.
+struct Reading {
+    settings: worker::Settings,
+    book: AlertBook,
+    alerts: Output,
+    /// Alerts are a table: they are kept until the end.
+    table: Option<Vec<Revision>>,
+    exchanges: Output,
+    stats: Output,
+    progress: ProgressBar,
+    highest: Option<Severity>,
+    unreadable: usize,
+}
+
+impl Reading {
+    fn prepare(args: &ReadArgs, common: &Common) -> Result<Self, (Exit, String)> {
+        let usage = |line: String| (Exit::Usage, line);
+        let exchanges = args.exchanges.clone().unwrap_or(Destination::Nowhere);
+        let stats = args.stats.clone().unwrap_or(Destination::Nowhere);
+        let taken = [&exchanges, &stats].into_iter().filter(|destination| **destination == Destination::Stdout).count();
+        let alerts = match &args.alerts {
+            Some(alerts) => alerts.clone(),
+            None if taken > 0 => Destination::Nowhere,
+            None => Destination::Stdout,
+        };
+        if taken + usize::from(alerts == Destination::Stdout) > 1 {
+            let line =
+                "standard output carries one thing: give all but one of --alerts, --exchanges and --stats a path";
+            return Err(usage(line.into()));
+        }
+        let keys = match &common.state {
+            Some(state) => Keys::load_or_create(state).map_err(|error| usage(error.to_string()))?,
+            None => Keys::Public,
+        };
+        let targets = if args.mask_targets { Targets::Masked } else { Targets::Raw };
+        let mut settings = worker::Settings {
+            detectors: super::detectors(&args.detectors, &keys).map_err(usage)?,
+            log: (exchanges != Destination::Nowhere).then_some(targets),
+            ..super::worker_settings(common)
+        };
+        settings.http.hash_content = args.hash_content;
+        let is_terminal = alerts == Destination::Stdout && std::io::stdout().is_terminal();
+        let format = args.format.unwrap_or(if is_terminal { Format::Table } else { Format::Jsonl });
+        let open = |destination: &Destination, readers| {
+            Output::open(destination, readers).map_err(|line| (Exit::Failed, line))
+        };
+        if let (Destination::File(path), Targets::Raw) = (&exchanges, targets) {
+            tell(&format!("{} will hold request targets as they were sent; --mask-targets masks them", path.display()));
+        }
+        Ok(Self {
+            settings,
+            book: AlertBook::new(alert::Settings::new(SENSOR, keys.id(), Emit::EndStates)),
+            alerts: open(&alerts, Readers::Umask)?,
+            table: (format == Format::Table).then(Vec::new),
+            exchanges: open(&exchanges, Readers::Owner)?,
+            stats: open(&stats, Readers::Umask)?,
+            progress: ProgressBar::hidden(),
+            highest: None,
+            unreadable: 0,
+        })
+    }
+
+    fn run(mut self, args: &ReadArgs) -> Exit {
+        let stop = Arc::new(AtomicBool::new(false));
+        if let Err(error) = signals::stop_on_signal(stop.clone()) {
+            tell(&format!("warning: an interrupt will end this without a summary: {error}"));
+        }
+        let settings = self.settings.clone();
+        let workers = usize::from(args.workers);
+        let totals = file::read(&args.files, &settings, workers, &stop, &mut |told| {
+            self.told(told);
+            if self.alerts.has_failed() || self.exchanges.has_failed() {
+                stop.store(true, Ordering::Relaxed);
+            }
+        });
+        self.progress.finish_and_clear();
+        let mut closed = Vec::new();
+        self.book.finish(&mut |revision| closed.push(revision));
+        closed.into_iter().for_each(|revision| self.alert(revision));
+        if let Some(revisions) = self.table.take() {
+            let columns = table::columns();
+            let colour = if self.alerts.is_stdout() { table::Colour::of_stdout() } else { table::Colour::Off };
+            let text = table::render(&revisions, columns, colour);
+            self.alerts.write(|out| out.write_all(text.as_bytes()));
+        }
+        let counters = self.book.counters();
+        let broken = self.alerts.has_failed() || self.exchanges.has_failed();
+        self.stats.write(|out| stats::write(out, &totals.counters, &counters));
+        if totals.stopped && !broken {
+            tell("interrupted: what follows is about the part that was read");
+        }
+        let mut exit = Exit::Fine;
+        for output in [self.alerts, self.exchanges, self.stats] {
+            if let Err(line) = output.finish() {
+                tell(&line);
+                exit = Exit::Failed;
+            }
+        }
+        for line in summary::text(&totals.counters, &counters, totals.span).lines() {
+            tell(line);
+        }
+        if self.unreadable == args.files.len() {
+            exit = Exit::Failed;
+        }
+        let fails = args.fail_on.is_some_and(|least| self.highest.is_some_and(|highest| highest >= least));
+        if exit == Exit::Fine && fails { Exit::Findings } else { exit }
+    }
+
+    fn told(&mut self, told: Told) {
+        match told {
+            Told::Output(worker::Output::Line(_, line)) => self.exchanges.write(|out| out.write_all(&line)),
+            Told::Output(worker::Output::Observation(observation)) => {
+                let mut revisions = Vec::new();
+                self.book.observe(*observation, &mut |revision| revisions.push(revision));
+                revisions.into_iter().for_each(|revision| self.alert(revision));
+            }
+            Told::Time(now) => {
+                let mut revisions = Vec::new();
+                self.book.advance(now, &mut |revision| revisions.push(revision));
+                revisions.into_iter().for_each(|revision| self.alert(revision));
+            }
+            Told::Fault(fault) => self.fault(fault),
+            Told::Progress(position, size) => self.show_progress(position, size),
+        }
+    }
+
+    fn alert(&mut self, revision: Revision) {
+        self.highest = self.highest.max(Some(revision.severity));
+        match &mut self.table {
+            Some(table) => table.push(revision),
+            None => self.alerts.write(|mut out| jsonl::write(&mut out, &revision)),
+        }
+    }
+
+    fn fault(&mut self, fault: Fault) {
+        let line = match fault {
+            Fault::Unreadable(error) => {
+                self.unreadable += 1;
+                error.to_string()
+            }
+            Fault::CutShort(warning) => format!("warning: {warning}"),
+            Fault::UnknownLinkType(link_type) => {
+                format!("warning: frames of link type {} are passed over: it is not known here", link_type.0)
+            }
+        };
+        self.progress.suspend(|| tell(&line));
+    }
+
+    fn show_progress(&mut self, position: u64, size: Option<u64>) {
+        const WORTH_SHOWING: u64 = 64 << 20;
+        let Some(size) = size.filter(|size| *size >= WORTH_SHOWING) else { return };
+        if self.progress.length() != Some(size) {
+            self.progress = ProgressBar::new(size);
+            let style = ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes} {bytes_per_sec} ETA {eta}");
+            if let Ok(style) = style {
+                self.progress.set_style(style);
+            }
+        }
+        self.progress.set_position(position);
+    }
+}

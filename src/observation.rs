@@ -1,0 +1,185 @@
+//! What leaves a worker for the stages behind it: the findings about one exchange, and what of the exchange may be told.
+
+use std::net::SocketAddr;
+
+use apitap_detectors::endpoint;
+use apitap_detectors::exchange::{Anomalies, Completeness, Exchange, Request};
+use apitap_detectors::finding::Finding;
+
+use crate::time::Order;
+
+/// The findings about one exchange.
+#[derive(Clone, Debug)]
+pub struct Observation {
+    /// Where the exchange stands among everything the capture told.
+    pub order: Order,
+    /// Whose doing it is.
+    pub subject: Subject,
+    /// What of the exchange may be told.
+    pub context: ExchangeContext,
+    /// What the detectors found. An exchange without findings need not come here.
+    pub findings: Vec<Finding>,
+}
+
+/// Whose doing a finding is; decides what makes two findings the same cause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// The server's: it would do the same for anyone, so every client it does it to belongs to one alert. All exchange
+    /// detectors.
+    Server,
+    /// The client's: what another principal (or another address, where no principal is known) does is another cause. The
+    /// behaviour detectors.
+    Client,
+}
+
+/// The circumstances of an observation: owned, bounded and redacted. Neither the request target nor any field value
+/// apart from the host is in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExchangeContext {
+    /// Who asked.
+    pub client: SocketAddr,
+    /// Who answered.
+    pub server: SocketAddr,
+    /// The principal, as a keyed hash in text form, where one is known.
+    pub principal: Option<String>,
+    /// The host that was asked for: in lower case, at most 255 bytes, octets that no host has replaced.
+    pub host: Option<String>,
+    /// The method, at most 24 bytes.
+    pub method: Option<String>,
+    /// The path template: what could be a value is not in it.
+    pub endpoint: Option<String>,
+    /// The status code of the response.
+    pub status: Option<u16>,
+    /// What was missing of the exchange.
+    pub completeness: Completeness,
+    /// What was odd about it.
+    pub anomalies: Anomalies,
+}
+
+/// Longest host kept, in bytes: that of a domain name (RFC 1035 section 2.3.4), so a longer one is none.
+const HOST_LIMIT: usize = 255;
+
+/// Longest method kept, in bytes; the longest registered one (UPDATEREDIRECTREF) has 17.
+const METHOD_LIMIT: usize = 24;
+
+impl ExchangeContext {
+    /// What may be told of `exchange`.
+    pub fn of(exchange: &Exchange<'_>) -> Self {
+        Self {
+            client: exchange.client,
+            server: exchange.server,
+            principal: None,
+            host: exchange.request.as_ref().and_then(host),
+            method: exchange.request.as_ref().map(|request| keep(request.method, METHOD_LIMIT, is_method_octet)),
+            endpoint: exchange.request.as_ref().map(|request| endpoint::template(request.target)),
+            status: exchange.response.as_ref().map(|response| response.status),
+            completeness: exchange.completeness,
+            anomalies: exchange.anomalies,
+        }
+    }
+}
+
+/// The host a request asks for: that of an absolute-form target before the Host field's (RFC 9112 section 3.2.2).
+fn host(request: &Request<'_>) -> Option<String> {
+    let authority = authority(request.target).or_else(|| request.fields.get("host"))?;
+    // User information is no part of the host, and may be a password (RFC 3986 section 3.2.1).
+    let host = authority.rsplit(|octet| *octet == b'@').next().unwrap_or_default();
+    let mut host = keep(host, HOST_LIMIT, is_host_octet).to_ascii_lowercase();
+    // One host, one identity: without the default port, without the root's dot.
+    for ending in [":80", "."] {
+        if let Some(rest) = host.strip_suffix(ending) {
+            host.truncate(rest.len());
+        }
+    }
+    (!host.is_empty()).then_some(host)
+}
+
+/// The authority of a target in absolute form.
+fn authority(target: &[u8]) -> Option<&[u8]> {
+    let rest = [&b"http://"[..], b"https://"].into_iter().find_map(|scheme| {
+        let (start, rest) = target.split_at_checked(scheme.len())?;
+        start.eq_ignore_ascii_case(scheme).then_some(rest)
+    })?;
+    rest.split(|octet| matches!(octet, b'/' | b'?' | b'#')).next()
+}
+
+/// At most `limit` octets as text, with `_` for those that are not to be kept.
+fn keep(octets: &[u8], limit: usize, kept: impl Fn(u8) -> bool) -> String {
+    octets.iter().take(limit).map(|octet| if kept(*octet) { char::from(*octet) } else { '_' }).collect()
+}
+
+fn is_host_octet(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'-' | b':' | b'[' | b']')
+}
+
+fn is_method_octet(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || octet == b'-'
+}
+
+#[cfg(test)]
+mod tests {
+    use apitap_detectors::exchange::{Content, FieldLine, Fields, Version};
+    use apitap_detectors::time::{Order, Timestamp};
+
+    use super::*;
+
+    fn context(method: &[u8], target: &[u8], host: &[u8]) -> ExchangeContext {
+        let bytes = [&b"Host"[..], host].concat();
+        let lines = [FieldLine { name: 0, name_len: 4, value: 4, value_len: host.len() as u32 }];
+        let request = Request {
+            method,
+            target,
+            version: Version::Http11,
+            fields: Fields::new(&bytes, if host.is_empty() { &[] } else { &lines }),
+            content: Content::default(),
+        };
+        let exchange = Exchange {
+            order: Order::default(),
+            started: Timestamp::default(),
+            ended: Timestamp::default(),
+            client: "10.0.0.1:50000".parse().unwrap(),
+            server: "10.0.0.2:80".parse().unwrap(),
+            request: Some(request),
+            response: None,
+            completeness: Completeness::NO_RESPONSE,
+            anomalies: Anomalies::none(),
+        };
+        ExchangeContext::of(&exchange)
+    }
+
+    fn host_of(target: &[u8], field: &[u8]) -> Option<String> {
+        context(b"GET", target, field).host
+    }
+
+    #[test]
+    fn one_host_has_one_name() {
+        for field in [&b"api.example"[..], b"API.example", b"api.example:80", b"api.example.", b"api.example.:80"] {
+            assert_eq!(host_of(b"/", field).as_deref(), Some("api.example"));
+        }
+        assert_eq!(host_of(b"/", b"api.example:8080").as_deref(), Some("api.example:8080"));
+        assert_eq!(host_of(b"/", b"[2001:db8::1]:8080").as_deref(), Some("[2001:db8::1]:8080"));
+        assert_eq!(host_of(b"/", b""), None);
+        assert_eq!(host_of(b"/", b":80"), None);
+    }
+
+    #[test]
+    fn absolute_form_goes_before_the_field() {
+        assert_eq!(host_of(b"HTTP://one.example?q", b"two.example").as_deref(), Some("one.example"));
+        assert_eq!(host_of(b"http:/one.example", b"two.example").as_deref(), Some("two.example"));
+    }
+
+    #[test]
+    fn a_host_holds_no_password_and_no_control_octet() {
+        assert_eq!(host_of(b"http://u:secret@one.example/x", b"").as_deref(), Some("one.example"));
+        assert_eq!(host_of(b"/", b"a\x1b[2J\xff/b").as_deref(), Some("a_[2j__b"));
+        assert_eq!(host_of(b"/", &[b'a'; 9000]).map(|host| host.len()), Some(HOST_LIMIT));
+    }
+
+    #[test]
+    fn methods_are_bounded_and_the_target_goes_through_the_template() {
+        let context = context(b"GE\nT", b"/users/7", b"");
+        assert_eq!(context.method.as_deref(), Some("GE_T"));
+        assert_eq!(context.endpoint.as_deref(), Some("/users/{int}"));
+        assert_eq!(context.status, None);
+    }
+}

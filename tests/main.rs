@@ -1,0 +1,10 @@
+//! The integration tests: one binary, a line for each module.
+
+/// Captures and the exchanges in them.
+mod cases;
+/// What must hold whatever the traffic is.
+mod laws;
+/// The tree keeps its own rules.
+mod tidy;
+/// Conversations as segments.
+mod wire;
