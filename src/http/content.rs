@@ -68,8 +68,8 @@ impl Content {
                 self.accept(means.limits, means.scanner, budget, decoded);
             });
             let held = decoder.held();
-            if !budget.charge(&mut self.charged, self.bytes.len() + held) && held > Self::KEEP {
-                // The budget is spent, and this decoder holds a good part of it.
+            if held > 0 && !budget.charge(&mut self.charged, self.bytes.len() + held) {
+                // The budget is spent, and this decoder would hold more of it.
                 self.undecoded = true;
                 self.holed = true;
                 coders.recycle(decoder);
@@ -214,5 +214,127 @@ impl Budget {
     /// How many bytes are charged now.
     pub(super) const fn held(&self) -> usize {
         self.held
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn codings(declared: &str) -> Codings {
+        let mut codings = Codings::default();
+        if !declared.is_empty() {
+            codings.note(declared.as_bytes());
+        }
+        codings
+    }
+
+    struct Rig {
+        limits: Limits,
+        scanner: Scanner,
+        shared: Shared,
+        content: Content,
+    }
+
+    impl Rig {
+        fn new(limits: Limits, declared: &str) -> Self {
+            let shared = Shared::new(&limits);
+            let mut rig = Self { limits, scanner: Scanner::default(), shared, content: Content::default() };
+            rig.with(|content, means| content.begin(means, &codings(declared)));
+            rig
+        }
+
+        fn with(&mut self, call: impl FnOnce(&mut Content, &mut Means<'_>)) -> &mut Self {
+            let mut means = Means { limits: &self.limits, scanner: &self.scanner, shared: &mut self.shared };
+            call(&mut self.content, &mut means);
+            self
+        }
+
+        fn push(&mut self, bytes: &[u8]) -> &mut Self {
+            self.with(|content, means| content.push(means, bytes))
+        }
+
+        fn finish(&mut self) -> exchange::Content<'_> {
+            self.with(|content, means| content.finish(means, true));
+            self.content.view()
+        }
+    }
+
+    fn hashing() -> Limits {
+        Limits { hash_content: true, ..Limits::default() }
+    }
+
+    #[test]
+    fn the_hash_is_of_the_whole_decoded_content() {
+        let mut rig = Rig::new(hashing(), "gzip");
+        let coded = gzip(b"hello");
+        let view = rig.push(&coded).finish();
+        assert_eq!((view.bytes, view.len, view.wire_len), (&b"hello"[..], 5, coded.len() as u64));
+        assert_eq!(view.sha256, Some(Sha256::digest(b"hello").into()));
+        assert_eq!(Rig::new(hashing(), "").finish().sha256, None, "there is no content");
+        let mut rig = Rig::new(hashing(), "");
+        rig.push(b"hel").with(|content, _| content.gap()).push(b"o");
+        assert_eq!((rig.finish().sha256, rig.content.view().bytes), (None, &b"helo"[..]));
+        let mut rig = Rig::new(hashing(), "gzip");
+        assert_eq!(rig.push(&coded[..14]).finish().sha256, None, "it breaks off");
+    }
+
+    #[test]
+    fn content_behind_a_hole_is_not_decoded() {
+        let coded = gzip(&vec![b'a'; 400_000]);
+        let mut rig = Rig::new(hashing(), "gzip");
+        rig.push(&coded[..coded.len() / 2]).with(|content, _| content.gap()).push(&coded[coded.len() / 2..]);
+        assert!(rig.finish().undecoded);
+        assert_eq!(rig.content.shortfall(), exchange::Completeness::UNDECODED);
+    }
+
+    #[test]
+    fn what_is_charged_is_given_back() {
+        let limits = Limits { inspection: 1000, content_budget: 1500, ..Limits::default() };
+        let mut rig = Rig::new(limits.clone(), "");
+        rig.push(&[b'x'; 700]).push(&[b'x'; 700]);
+        assert_eq!((rig.content.view().bytes.len(), rig.content.view().len), (1000, 1400));
+        assert!(rig.content.view().beyond.is_some());
+        assert_eq!(rig.shared.content_held(), 1000);
+        let mut other = Content::default();
+        let mut means = Means { limits: &limits, scanner: &rig.scanner, shared: &mut rig.shared };
+        other.push(&mut means, &[b'x'; 700]);
+        assert!(other.view().bytes.is_empty() && other.view().beyond.is_some());
+        assert_eq!(rig.shared.counters().content_budget_refused, 1);
+        other.reset(&mut rig.shared);
+        rig.content.reset(&mut rig.shared);
+        assert_eq!(rig.shared.content_held(), 0);
+    }
+
+    #[test]
+    fn a_decoder_past_the_budget_is_closed() {
+        let noise: Vec<u8> = (0..200_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+        let mut rig = Rig::new(Limits { inspection: 0, content_budget: 1000, ..Limits::default() }, "zstd");
+        for piece in zstd::stream::encode_all(&noise[..], 3).unwrap().chunks(1448) {
+            rig.push(piece);
+        }
+        assert!(rig.finish().undecoded);
+    }
+
+    #[test]
+    fn large_buffers_are_not_kept() {
+        let mut rig = Rig::new(Limits::default(), "");
+        rig.push(&vec![b'x'; 200 * 1024]);
+        rig.content.reset(&mut rig.shared);
+        assert_eq!(rig.content.bytes.capacity(), 0);
+        rig.push(&[b'x'; 100]);
+        rig.content.reset(&mut rig.shared);
+        assert!(rig.content.bytes.capacity() >= 100);
     }
 }

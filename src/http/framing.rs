@@ -160,7 +160,12 @@ pub(super) fn of_request(facts: &Facts) -> (Framing, Anomalies) {
 /// The framing of a response with `status` to a request with `method` (`None` where the request was not seen), and what
 /// is wrong with it.
 pub(super) fn of_response(facts: &Facts, status: u16, method: Option<&[u8]>) -> (Framing, Anomalies) {
-    let anomalies = facts.anomalies();
+    let mut anomalies = facts.anomalies();
+    if status == 204 && (facts.transfer != Transfer::Absent || !matches!(facts.length, Length::Absent | Length::Is(0)))
+    {
+        // Unlike with HEAD and 304, there is nothing that the length could be the length of.
+        anomalies.insert(Anomalies::UNEXPECTED_CONTENT);
+    }
     if status == 101 || (method == Some(b"CONNECT") && (200..300).contains(&status)) {
         return (Framing::Switched, anomalies);
     }
@@ -282,6 +287,8 @@ mod tests {
         assert_eq!(response(200, "HEAD", &fields), Framing::None);
         assert_eq!(response(204, "GET", &fields), Framing::None);
         assert_eq!(response(304, "GET", &fields), Framing::None);
+        assert!(of_response(&facts(&fields[..1]), 204, None).1.contains(Anomalies::UNEXPECTED_CONTENT));
+        assert!(of_response(&facts(&fields[..1]), 304, None).1.is_empty());
         assert_eq!(response(100, "GET", &fields), Framing::None);
     }
 

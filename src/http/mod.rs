@@ -3,9 +3,9 @@
 //! A [`Connection`] takes what the two directions of a TCP connection tell, as captured, and hands an
 //! [`Exchange`] to the sink when it has ended. Which direction asks and which answers is known by content, on any port.
 //!
-//! The way of the octets: [`identify`] judges what stands at the place of a start line, [`head`] reads start line and
-//! fields, [`framing`] says how long the content is, [`chunked`] and [`coding`] take it out of its codings, [`content`]
-//! keeps, scans and hashes it; [`direction`] drives all this for one direction, [`pairing`] puts requests and responses
+//! The way of the octets: `identify` judges what stands at the place of a start line, `head` reads start line and
+//! fields, `framing` says how long the content is, `chunked` and `coding` take it out of its codings, `content`
+//! keeps, scans and hashes it; `direction` drives all this for one direction, `pairing` puts requests and responses
 //! together. Nothing here fails: what is malformed becomes an anomaly of the exchange, and the stream goes on. Octets are
 //! conserved: each one that comes in is counted as head, content, framing, skipped or switched ([`Counters`]), or is held.
 
