@@ -37,7 +37,9 @@ pub fn write_line(line: &mut Vec<u8>, exchange: &Exchange<'_>, targets: Targets)
     let response = exchange.response.as_ref();
     let version = request.map(|request| request.version).or_else(|| response.map(|response| response.version));
     object.key("version").text(version.and_then(version_text));
-    object.key("status").optional(response.map(|response| response.status.into()));
+    // A response to a request without a version has no status line.
+    let status = response.map(|response| response.status).filter(|status| *status != 0);
+    object.key("status").optional(status.map(u64::from));
     object.key("request_body_len").optional(request.map(|request| request.content.len));
     object.key("response_body_len").optional(response.map(|response| response.content.len));
     object.key("response_content_type").text(response.and_then(|response| response.fields.get("content-type")));

@@ -37,6 +37,8 @@ pub(super) struct Link {
     pub(super) marks: [Anomalies; 2],
     /// Octets of the server are missing since its last message: responses may have been among them.
     pub(super) doubtful: bool,
+    /// Which request the next response answers is in doubt.
+    pub(super) adrift: bool,
     /// Octets are missing in either stream: messages may be, too.
     pub(super) holes: bool,
     /// Up to where each stream was told.

@@ -112,11 +112,12 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
             return 0;
         }
         let missing = std::mem::take(&mut self.link.doubtful);
+        self.link.adrift |= missing;
         let mut doubt = self.lose_answered(place);
+        if self.link.adrift {
+            doubt = doubt.union(self.find_bearings(place));
+        }
         if let Some(at) = self.first_awaiting_response() {
-            if missing && self.may_answer_later(place, at) {
-                doubt = Completeness::RESPONSE_GAP;
-            }
             let first = &mut self.busy.slots[at];
             if !self.link.holes || first.asked.is_none_or(|asked| place.may_answer(asked)) {
                 first.response = Part::Reading;
@@ -133,12 +134,34 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
         });
         let request = if may_come { Part::Awaited } else { Part::Absent(Why::Unseen) };
         let mut slot = slot(request, self);
-        if missing && may_come {
+        if self.link.adrift && may_come {
             // Which of the requests to come it answers cannot be told before they have all come.
             slot.shortfall = Completeness::RESPONSE_GAP;
         }
         self.push_slot(slot);
         self.busy.slots.len() - 1
+    }
+
+    /// Which request the response at `place` answers is in doubt since responses may have been lost. Takes it to be the last
+    /// one that it can answer, as it is for a client that does not pipeline, and gives up those before. The doubt ends when
+    /// there is but one.
+    fn find_bearings(&mut self, place: Place) -> Completeness {
+        let can_answer = |asked: &Place| {
+            place.may_answer(*asked) && asked.acknowledged.is_none_or(|acknowledged| acknowledged <= place.start)
+        };
+        let unanswered = |slot: &Slot| matches!(slot.response, Part::Awaited);
+        let last = self.busy.slots.iter().rposition(|slot| unanswered(slot) && slot.asked.as_ref().is_some_and(can_answer));
+        let first = self.first_awaiting_response();
+        let is_only = last == first || last.is_none();
+        let more_to_come = self.link.client.is_some_and(|client| self.is_behind(client, place.acknowledged));
+        for slot in self.busy.slots.iter_mut().take(last.unwrap_or(0)) {
+            if matches!(slot.response, Part::Awaited) {
+                slot.response = Part::Absent(Why::Lost);
+            }
+        }
+        self.settle();
+        self.link.adrift = !is_only || more_to_come;
+        if self.link.adrift { Completeness::RESPONSE_GAP } else { Completeness::none() }
     }
 
     /// Gives up responses that the client had before the one that begins at `place`. What is left in doubt, in the response
@@ -164,14 +187,6 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
         }
         self.settle();
         doubt
-    }
-
-    /// Whether a response at `place` could as well answer a request behind that in slot `at`, one that is not told yet
-    /// included.
-    fn may_answer_later(&self, place: Place, at: usize) -> bool {
-        let mut later = self.busy.slots.iter().skip(at + 1).filter_map(|slot| slot.asked);
-        later.any(|asked| place.may_answer(asked))
-            || self.link.client.is_some_and(|client| self.is_behind(client, place.acknowledged))
     }
 
     /// Whether a sender had acknowledged octets of `direction` that were not told yet.
