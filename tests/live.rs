@@ -14,59 +14,21 @@ use apitap::capture::Frame;
 use apitap::capture::live::{self, OpenErrorKind, Options, STEP, Source};
 use apitap::link::{Dissector, Outcome};
 
+use crate::world::{CLIENT, SERVER, World};
+
 const INSIDE: &str = "APITAP_TEST_INSIDE";
-const SERVER: &str = "10.99.0.1";
-const CLIENT: &str = "10.99.0.2";
 /// More than enough for what takes a tenth of a second.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Two namespaces and a veth pair between them: `near` in the first, with the server's address, and `far` in the second.
-struct World {
-    near: String,
-    far: String,
-}
-
-impl World {
-    fn make(name: &str) -> Result<Self, String> {
-        let id = std::process::id();
-        let world = Self { near: format!("apitap-{id}-{name}-n"), far: format!("apitap-{id}-{name}-f") };
-        let Self { near, far } = &world;
-        for line in [
-            format!("netns add {near}"),
-            format!("netns add {far}"),
-            format!("-n {near} link add near type veth peer name far netns {far}"),
-            format!("-n {near} address add {SERVER}/24 dev near"),
-            format!("-n {far} address add {CLIENT}/24 dev far"),
-            format!("-n {near} link set near up"),
-            format!("-n {far} link set far up"),
-            format!("-n {near} link set lo up"),
-        ] {
-            let output = Command::new("ip").args(line.split(' ')).output().map_err(|error| format!("ip: {error}"))?;
-            if !output.status.success() {
-                return Err(format!("ip {line}: {}", String::from_utf8_lossy(&output.stderr).trim()));
-            }
-        }
-        Ok(world)
-    }
-
-    /// This test program, run in a namespace and told to do no more than `test`'s inner part.
-    fn again(&self, namespace: &str, wrapper: &[&str], test: &str, part: &str) -> Command {
-        let module = module_path!().split_once("::").map(|(_, module)| format!("{module}::")).unwrap_or_default();
-        let mut command = Command::new("ip");
-        // A side that waits for the other in vain must not wait for ever.
-        command.args(["netns", "exec", namespace, "timeout", "60"]).args(wrapper).arg(std::env::current_exe().unwrap());
-        command.args(["--exact", &format!("{module}{test}"), "--nocapture"]).env(INSIDE, part);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command
-    }
-}
-
-impl Drop for World {
-    fn drop(&mut self) {
-        for namespace in [&self.near, &self.far] {
-            let _ = Command::new("ip").args(["netns", "delete", namespace]).output();
-        }
-    }
+/// This test program, run in a namespace and told to do no more than `test`'s inner part.
+fn again(namespace: &str, wrapper: &[&str], test: &str, part: &str) -> Command {
+    let module = module_path!().split_once("::").map(|(_, module)| format!("{module}::")).unwrap_or_default();
+    let mut command = Command::new("ip");
+    // A side that waits for the other in vain must not wait for ever.
+    command.args(["netns", "exec", namespace, "timeout", "60"]).args(wrapper).arg(std::env::current_exe().unwrap());
+    command.args(["--exact", &format!("{module}{test}"), "--nocapture"]).env(INSIDE, part);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
 }
 
 #[track_caller]
@@ -87,8 +49,8 @@ fn in_world(name: &str, wrapper: &[&str], near: impl FnOnce(), far: Option<fn()>
         Ok(world) => world,
         Err(reason) => return println!("SKIPPED: no network namespaces: {reason}"),
     };
-    let far = far.map(|_| world.again(&world.far, &[], name, "far").spawn().unwrap());
-    let output = world.again(&world.near, wrapper, name, "near").output().unwrap();
+    let far = far.map(|_| again(&world.far, &[], name, "far").spawn().unwrap());
+    let output = again(&world.near, wrapper, name, "near").output().unwrap();
     if let Some(far) = far {
         check(&far.wait_with_output().unwrap());
     }

@@ -6,7 +6,11 @@ mod cases;
 mod laws;
 /// Live capture in network namespaces.
 mod live;
+/// The sensor beside a real server, on a wire of its own.
+mod sensor;
 /// The tree keeps its own rules.
 mod tidy;
 /// Conversations as segments.
 mod wire;
+/// Hosts in network namespaces.
+mod world;

@@ -12,7 +12,7 @@ use super::{Exit, detectors, jsonl, summary, table, tell};
 use crate::alert::{self, AlertBook, Emit, Revision};
 use crate::capture::live::{self as capture, Mode};
 use crate::keys::{self, Keys};
-use crate::pipeline::live::{self, HealthTable, Sensor, Totals};
+use crate::pipeline::live::{self, HealthTable, Sensor};
 use crate::pipeline::{Told, signals};
 use crate::worker;
 
@@ -107,8 +107,15 @@ impl Running {
             }
         });
         let totals = self.sensor.join();
-        for line in last_words(&totals, &self.alerts.get().copied().unwrap_or_default()).lines() {
+        let alerts = self.alerts.get().copied().unwrap_or_default();
+        for line in summary::text(&totals.counters, &alerts, totals.span).lines() {
             tell(line);
+        }
+        if totals.merges_not_waited > 0 {
+            tell(&format!("out of order: a slow worker was not waited for {} times", totals.merges_not_waited));
+        }
+        for (name, value) in totals.health.named() {
+            number(name, value);
         }
         for failed in &totals.failures {
             tell(failed);
@@ -148,16 +155,10 @@ fn beat(health: &HealthTable) {
     }
 }
 
-/// The summary for people, and the capture's numbers one a line for programs.
-fn last_words(totals: &Totals, alerts: &alert::Counters) -> String {
-    let mut text = summary::text(&totals.counters, alerts, totals.span);
-    for (name, value) in totals.health.named() {
-        text.push_str(&format!("{name}={value}\n"));
-    }
-    if totals.merges_not_waited > 0 {
-        text.push_str(&format!("not in order: a slow worker was not waited for {} times\n", totals.merges_not_waited));
-    }
-    text
+/// A line of the summary for programs.
+#[expect(clippy::print_stderr, reason = "the summary's place")]
+fn number(name: &str, value: u64) {
+    eprintln!("{name}={value}");
 }
 
 /// The machine's name: with it in their ids, alerts of different sensors stay apart.

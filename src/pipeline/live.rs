@@ -76,7 +76,7 @@ pub struct Totals {
 #[derive(Debug)]
 pub struct Sensor {
     behaviour: JoinHandle<Totals>,
-    workers: Vec<JoinHandle<Lane>>,
+    workers: Vec<JoinHandle<Share>>,
 }
 
 /// Starts capture on `sources`. It goes on until `stop` is set or every source has failed; then rings are drained, what is
@@ -111,13 +111,12 @@ impl Sensor {
     pub fn join(self) -> Totals {
         let mut totals = self.behaviour.join().unwrap_or_default();
         for worker in self.workers {
-            let Ok(lane) = worker.join() else { continue };
-            totals.counters.link.merge(&lane.intake.dissector.counters());
-            totals.counters.worker.merge(&lane.intake.worker.counters());
-            totals.health.merge(&lane.health);
-            totals.failures.extend(lane.failure.map(|failure| failure.to_string()));
-            let span = lane.intake.first.map(|first| (first, lane.intake.clock.now()));
-            totals.span = match (totals.span, span) {
+            let Ok(share) = worker.join() else { continue };
+            totals.counters.link.merge(&share.counters.link);
+            totals.counters.worker.merge(&share.counters.worker);
+            totals.health.merge(&share.health);
+            totals.failures.extend(share.failure.map(|failure| failure.to_string()));
+            totals.span = match (totals.span, share.span) {
                 (Some((a, b)), Some((c, d))) => Some((a.min(c), b.max(d))),
                 (known, new) => known.or(new),
             };
@@ -145,6 +144,15 @@ struct Lane {
     backlog: Vec<Output>,
     tell_up: Sender<Message>,
     failure: Option<CaptureError>,
+}
+
+/// What a lane has to add to the totals.
+#[derive(Debug)]
+struct Share {
+    counters: Counters,
+    health: Health,
+    failure: Option<CaptureError>,
+    span: Option<(Timestamp, Timestamp)>,
 }
 
 /// The way of a frame through this interface's worker.
@@ -195,7 +203,8 @@ impl Lane {
         }
     }
 
-    fn run(mut self, mut source: Source, stop: &AtomicBool) -> Self {
+    /// Works until the end. The lane's end of the queue goes with it: the behaviour thread ends when all have gone.
+    fn run(mut self, mut source: Source, stop: &AtomicBool) -> Share {
         while !stop.load(Ordering::Relaxed) && self.failure.is_none() {
             match source.poll(|frame| self.intake.take(frame)) {
                 // Nothing came, but time goes by.
@@ -217,7 +226,15 @@ impl Lane {
         let outputs = std::mem::take(&mut self.backlog);
         // The behaviour thread lives until the last worker has told this.
         let _ = self.tell_up.send(Message { number: self.number, outputs, mark: Order::MAX });
-        self
+        Share {
+            counters: Counters {
+                link: self.intake.dissector.counters(),
+                worker: self.intake.worker.counters(),
+            },
+            health: self.health,
+            failure: self.failure,
+            span: self.intake.first.map(|first| (first, self.intake.clock.now())),
+        }
     }
 
     fn tell(&mut self) {
