@@ -129,9 +129,10 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
             self.busy.slots.insert(at, slot);
             return at;
         }
-        let may_come = self.link.client.is_some_and(|client| {
-            !self.link.over[client.index()] && self.is_behind(client, place.acknowledged)
-        });
+        let may_come = self
+            .link
+            .client
+            .is_some_and(|client| !self.link.over[client.index()] && self.is_behind(client, place.acknowledged));
         let request = if may_come { Part::Awaited } else { Part::Absent(Why::Unseen) };
         let mut slot = slot(request, self);
         if self.link.adrift && may_come {
@@ -150,7 +151,8 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
             place.may_answer(*asked) && asked.acknowledged.is_none_or(|acknowledged| acknowledged <= place.start)
         };
         let unanswered = |slot: &Slot| matches!(slot.response, Part::Awaited);
-        let last = self.busy.slots.iter().rposition(|slot| unanswered(slot) && slot.asked.as_ref().is_some_and(can_answer));
+        let last =
+            self.busy.slots.iter().rposition(|slot| unanswered(slot) && slot.asked.as_ref().is_some_and(can_answer));
         let first = self.first_awaiting_response();
         let is_only = last == first || last.is_none();
         let more_to_come = self.link.client.is_some_and(|client| self.is_behind(client, place.acknowledged));
