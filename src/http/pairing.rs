@@ -77,10 +77,9 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
     /// A request has begun at `place`: gives it a slot.
     pub(super) fn open_request_slot(&mut self, place: Place) {
         // Responses that were captured before their requests.
-        let mut unclaimed = self.busy.slots.iter_mut().filter(|slot| matches!(slot.request, Part::Awaited));
         let whole = !self.link.holes;
         let answers = |slot: &Slot| whole || slot.answered.is_none_or(|answered| answered.may_answer(place));
-        while let Some(slot) = unclaimed.next() {
+        for slot in self.busy.slots.iter_mut().filter(|slot| matches!(slot.request, Part::Awaited)) {
             if answers(slot) {
                 slot.request = Part::Reading;
                 slot.asked = Some(place);
@@ -88,7 +87,6 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
             }
             slot.request = Part::Absent(Why::Lost);
         }
-        drop(unclaimed);
         self.settle();
         let response = if self.link.unclaimed > 0 {
             self.link.unclaimed -= 1;
