@@ -4,6 +4,7 @@ use apitap_detectors::exchange::{self, Anomalies};
 use apitap_detectors::scan::{Scanner, WindowScan};
 use sha2::{Digest, Sha256};
 
+use super::budget::Budget;
 use super::coding::{Codings, Decoder};
 use super::{Limits, Shared};
 
@@ -178,42 +179,6 @@ impl Content {
         if !rest.is_empty() {
             self.beyond.get_or_insert_with(|| Box::new(WindowScan::after(&self.bytes))).push(scanner, rest);
         }
-    }
-}
-
-/// How much content the connections of a worker may hold together.
-#[derive(Debug)]
-pub(super) struct Budget {
-    limit: usize,
-    held: usize,
-    /// How many charges were refused.
-    pub(super) refused: u64,
-}
-
-impl Budget {
-    pub(super) const fn new(limit: usize) -> Self {
-        Self { limit, held: 0, refused: 0 }
-    }
-
-    /// Raises what is charged for one message to `amount` bytes, unless the budget forbids it.
-    fn charge(&mut self, charged: &mut usize, amount: usize) -> bool {
-        let more = amount.saturating_sub(*charged);
-        if more > self.limit.saturating_sub(self.held) {
-            self.refused += 1;
-            return false;
-        }
-        self.held += more;
-        *charged += more;
-        true
-    }
-
-    fn release(&mut self, charged: usize) {
-        self.held = self.held.saturating_sub(charged);
-    }
-
-    /// How many bytes are charged now.
-    pub(super) const fn held(&self) -> usize {
-        self.held
     }
 }
 

@@ -16,6 +16,7 @@ use apitap_detectors::scan::Scanner;
 
 use crate::time::{Order, Timestamp};
 
+mod budget;
 mod chunked;
 mod coding;
 mod connection;

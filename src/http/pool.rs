@@ -1,9 +1,9 @@
 //! What the connections of a worker share: buffers that are used again, decoders, budgets, counters.
 
 use super::Limits;
+use super::budget::Budget;
 use super::coding::Coders;
 use super::connection::Busy;
-use super::content::Budget;
 use super::message::Message;
 use crate::counters::counters;
 
