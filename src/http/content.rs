@@ -69,7 +69,7 @@ impl Content {
                 self.accept(means.limits, means.scanner, budget, decoded);
             });
             let held = decoder.held();
-            if held > 0 && !budget.charge(&mut self.charged, self.bytes.len() + held) {
+            if held > 0 && !budget.charge_content(&mut self.charged, self.bytes.len() + held) {
                 // The budget is spent, and this decoder would hold more of it.
                 self.undecoded = true;
                 self.holed = true;
@@ -171,7 +171,7 @@ impl Content {
         let mut rest = bytes;
         if self.beyond.is_none() {
             let room = limits.inspection.saturating_sub(self.bytes.len()).min(bytes.len());
-            let kept = if budget.charge(&mut self.charged, self.bytes.len() + room) { room } else { 0 };
+            let kept = if budget.charge_content(&mut self.charged, self.bytes.len() + room) { room } else { 0 };
             let (now, later) = bytes.split_at(kept);
             self.bytes.extend_from_slice(now);
             rest = later;
@@ -271,7 +271,7 @@ mod tests {
         rig.push(&[b'x'; 700]).push(&[b'x'; 700]);
         assert_eq!((rig.content.view().bytes.len(), rig.content.view().len), (1000, 1400));
         assert!(rig.content.view().beyond.is_some());
-        assert_eq!(rig.shared.content_held(), 1000);
+        assert_eq!(rig.shared.bytes_held(), 1000);
         let mut other = Content::default();
         let mut means = Means { limits: &limits, scanner: &rig.scanner, shared: &mut rig.shared };
         other.push(&mut means, &[b'x'; 700]);
@@ -279,7 +279,7 @@ mod tests {
         assert_eq!(rig.shared.counters().content_budget_refused, 1);
         other.reset(&mut rig.shared);
         rig.content.reset(&mut rig.shared);
-        assert_eq!(rig.shared.content_held(), 0);
+        assert_eq!(rig.shared.bytes_held(), 0);
     }
 
     #[test]

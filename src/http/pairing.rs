@@ -229,7 +229,15 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
         if self.busy.slots.len() >= MAX_IN_FLIGHT {
             self.abandon_first();
         }
+        self.relieve();
         self.busy.slots.push_back(slot);
+    }
+
+    /// Lets go of what is in flight as far as the budget is overdrawn.
+    pub(super) fn relieve(&mut self) {
+        while self.cx.shared.budget.is_overdrawn() && !self.busy.slots.is_empty() {
+            self.abandon_first();
+        }
     }
 
     fn server(&self) -> Option<Direction> {

@@ -44,6 +44,8 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
     pub(super) fn begin_bare_response(&mut self, direction: Direction) -> usize {
         let mut message = self.new_message(direction);
         message.anomalies.insert(mem::take(&mut self.link.marks[direction.index()]));
+        let cost = message.cost();
+        self.cx.shared.budget.overdraw(&mut message.charged, cost);
         self.open_response_slot(message.place);
         self.begin_content(direction, message, Framing::UntilClose);
         0
@@ -131,13 +133,18 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
 
     fn push_trailer(&mut self, direction: Direction, bytes: &[u8]) {
         self.cx.shared.counters.octets_head += bytes.len() as u64;
-        let Some(message) = &mut self.side(direction).message else { return };
-        let start = *message.trailer.get_or_insert(message.head.len());
-        let room = MAX_SECTION.saturating_sub(message.head.len() - start);
-        message.head.extend_from_slice(&bytes[..bytes.len().min(room)]);
-        if room < bytes.len() {
-            message.anomalies.insert(Anomalies::HEADER_SECTION_TOO_LARGE);
+        let (Some(message), means) = self.message_and_means(direction) else { return };
+        if message.anomalies.contains(Anomalies::HEADER_SECTION_TOO_LARGE) {
+            return;
         }
+        let start = *message.trailer.get_or_insert(message.head.len());
+        let fits = message.head.len() - start + bytes.len() <= MAX_SECTION;
+        let cost = message.cost() + bytes.len();
+        if !fits || !means.shared.budget.charge_head(&mut message.charged, cost) {
+            message.anomalies.insert(Anomalies::HEADER_SECTION_TOO_LARGE);
+            return;
+        }
+        message.head.extend_from_slice(bytes);
     }
 
     /// Chunked content is over.

@@ -60,6 +60,9 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
             *self.phase(direction) = Phase::Boundary;
             self.run(direction, &gathered, Edge::Within);
             self.side(direction).begun = None;
+        } else if !self.is_head_affordable(direction) {
+            self.drop_unsure(direction);
+            *self.phase(direction) = Phase::Searching;
         }
         bytes.len()
     }
@@ -75,9 +78,13 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
             let room = (MAX_SECTION + 1).saturating_sub(message.head.len());
             message.head.extend_from_slice(&bytes[..bytes.len().min(room)]);
             self.cx.shared.counters.octets_head += bytes.len() as u64;
-            if before + bytes.len() > MAX_FOLLOWED_SECTION {
+            let affordable = self.is_head_affordable(direction);
+            if !affordable || before + bytes.len() > MAX_FOLLOWED_SECTION {
                 self.end_head_early(direction, Seen::Partly);
                 *self.phase(direction) = Phase::Searching;
+            }
+            if !affordable {
+                self.relieve();
             }
             return bytes.len();
         };
@@ -91,6 +98,15 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
             self.finish_head(direction);
         }
         taken
+    }
+
+    /// Charges the head that `direction` is at to the budget; counts it when that is spent.
+    fn is_head_affordable(&mut self, direction: Direction) -> bool {
+        let (Some(message), means) = self.message_and_means(direction) else { return true };
+        let cost = message.cost();
+        let affordable = means.shared.budget.charge_head(&mut message.charged, cost);
+        means.shared.counters.heads_cut_budget += u64::from(!affordable);
+        affordable
     }
 
     /// A head ended before the last of the octets that were taken for it.
@@ -184,6 +200,8 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
         let client = if role == Role::Client { direction } else { direction.opposite() };
         self.link.client.get_or_insert(client);
         message.judge_fields(role);
+        let cost = message.cost();
+        self.cx.shared.budget.overdraw(&mut message.charged, cost);
         message.anomalies.insert(mem::take(&mut self.link.marks[direction.index()]));
         let framing = match role {
             Role::Client => {

@@ -84,6 +84,8 @@ pub(super) struct Rig {
     pub(super) told: [u64; 2],
     pub(super) seen: Recorder,
     pub(super) octets: u64,
+    /// Octets held by connections that are not at hand.
+    pub(super) held_elsewhere: u64,
     pub(super) frame: u64,
 }
 
@@ -105,6 +107,7 @@ impl Rig {
             told: [0; 2],
             seen: Recorder::default(),
             octets: 0,
+            held_elsewhere: 0,
             frame: 0,
         }
     }
@@ -132,7 +135,7 @@ impl Rig {
             + counters.octets_skipped
             + counters.octets_switched;
         assert_eq!(counters.octets_in, self.octets, "{counters:?}");
-        assert_eq!(counters.octets_in, counted + self.connection.octets_held(), "{counters:?}");
+        assert_eq!(counters.octets_in, counted + self.held_elsewhere + self.connection.octets_held(), "{counters:?}");
         self
     }
 
@@ -182,10 +185,24 @@ impl Rig {
         self
     }
 
-    pub(super) fn finish(&mut self) -> Vec<Seen> {
+    /// Turns to another connection of the same worker.
+    pub(super) fn swap(&mut self, other: &mut Connection) {
+        self.held_elsewhere += self.connection.octets_held();
+        std::mem::swap(&mut self.connection, other);
+        self.held_elsewhere -= self.connection.octets_held();
+        self.told = [0; 2];
+    }
+
+    /// Ends the connection.
+    pub(super) fn end(&mut self) {
         self.with_context(None, |connection, cx| connection.finish(cx));
         assert_eq!(self.connection.octets_held(), 0);
-        assert_eq!(self.shared.content_held(), 0);
+    }
+
+    /// The same, of the only connection.
+    pub(super) fn finish(&mut self) -> Vec<Seen> {
+        self.end();
+        assert_eq!(self.shared.bytes_held(), 0);
         std::mem::take(&mut self.seen.0)
     }
 
