@@ -171,6 +171,10 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
             return;
         }
         if head::parse_leniently(Role::Client, message) == Verdict::Other {
+            // It is none whatever follows; so it is not read again each time the server sends something.
+            if let Some(message) = side.message.take() {
+                self.drop_head(client, message);
+            }
             return;
         }
         *exchange = Opened::Yes;

@@ -32,6 +32,16 @@ fn http_2_is_left_alone() {
 }
 
 #[test]
+fn a_start_line_of_another_protocol_is_dropped_once() {
+    let mut rig = Rig::new();
+    rig.client(b"GET /a RTSP/1.0\r\nCSeq: 1\r\n").server(b"\n");
+    assert_eq!(rig.shared.counters().heads_dropped, 1);
+    rig.server(b"\n").client(b"CSeq: 2\r\n\r\n");
+    assert!(rig.finish().is_empty());
+    assert_eq!(rig.shared.counters().heads_dropped, 1);
+}
+
+#[test]
 fn other_protocols_are_no_exchanges() {
     for (client, server) in [
         (&b"EHLO a\r\n"[..], &b"220 mail.example ESMTP\r\n"[..]),
