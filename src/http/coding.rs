@@ -10,113 +10,21 @@ use std::mem;
 use apitap_detectors::exchange::Anomalies;
 use flate2::Decompress;
 
+use self::meter::{Extent, Meter};
+use self::names::{Coding, MAX_LAYERS};
 use self::stream::{Ending, Format, Next, NoDecoder, Stream, inflates, is_gzip, is_zlib, is_zstd, unbrotlis};
-use super::framing::mentions;
 
+mod meter;
+mod names;
 mod stream;
 
-/// How many codings may be stacked; what is below them is not decoded.
-const MAX_LAYERS: usize = 4;
+pub(super) use self::meter::Outcome;
+pub(super) use self::names::Codings;
+
 /// How much of the content as sent is gathered before it is judged, in bytes.
 const GATHER: usize = 64 * 1024;
 /// The same for the layers below the first.
 const GATHER_INNER: usize = 1024;
-/// Output that is free of the ratio limit, in bytes.
-const FREE_OUTPUT: u64 = 8 << 20;
-/// How many octets of output one octet of input may give past [`FREE_OUTPUT`]; text seldom passes 30.
-const MAX_RATIO: u64 = 200;
-/// How much output one message may give, in bytes.
-const MAX_OUTPUT: u64 = 1 << 30;
-
-/// A content coding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Coding {
-    Gzip,
-    Deflate,
-    Brotli,
-    Zstd,
-    Unknown,
-}
-
-/// The codings that the Content-Encoding fields of a message declare, in the order applied.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Codings {
-    declared: [Option<Coding>; MAX_LAYERS],
-    /// More than fit.
-    excess: bool,
-}
-
-impl Codings {
-    /// Takes note of the value of a Content-Encoding field.
-    pub(super) fn note(&mut self, value: &[u8]) {
-        for item in value.split(|byte| *byte == b',') {
-            let Some(coding) = Coding::named(item) else { continue };
-            match self.declared.iter_mut().find(|place| place.is_none()) {
-                Some(place) => *place = Some(coding),
-                None => self.excess = true,
-            }
-        }
-    }
-
-    /// Whether content is sent as it is.
-    pub(super) fn is_identity(&self) -> bool {
-        self.declared[0].is_none()
-    }
-
-    /// Whether there is a coding among them that cannot be removed.
-    pub(super) fn has_unknown(&self) -> bool {
-        self.excess || self.declared.contains(&Some(Coding::Unknown))
-    }
-}
-
-impl Coding {
-    /// The coding that an item of a Content-Encoding field names; `None` for `identity`, which changes nothing.
-    fn named(item: &[u8]) -> Option<Self> {
-        let item = item.trim_ascii();
-        for (name, coding) in [
-            (&b"gzip"[..], Self::Gzip),
-            (b"deflate", Self::Deflate),
-            (b"br", Self::Brotli),
-            (b"zstd", Self::Zstd),
-            (b"x-gzip", Self::Gzip),
-        ] {
-            if item.eq_ignore_ascii_case(name) {
-                return Some(coding);
-            }
-        }
-        if item.is_empty() || item.eq_ignore_ascii_case(b"identity") {
-            return None;
-        }
-        // `gzip;`, `x gzip`, a stray octet: whether it is one is for the content to tell.
-        Some(if mentions(item, b"gzip") {
-            Self::Gzip
-        } else if mentions(item, b"deflate") {
-            Self::Deflate
-        } else {
-            Self::Unknown
-        })
-    }
-}
-
-/// What stopped or marred the decoding of content.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Outcome {
-    /// What was odd.
-    pub(super) anomalies: Anomalies,
-    /// Octets were seen that could not be decoded.
-    pub(super) undecoded: bool,
-}
-
-impl Outcome {
-    fn odd(&mut self, anomaly: Anomalies) {
-        self.anomalies.insert(anomaly);
-    }
-
-    fn fail(&mut self, anomaly: Anomalies) {
-        self.anomalies.insert(anomaly);
-        self.undecoded = true;
-    }
-}
 
 /// What the decoders of one worker share: decoders and decompressors to use again, and scratch space.
 #[derive(Default)]
@@ -206,30 +114,6 @@ impl std::fmt::Debug for Decoder {
     }
 }
 
-/// What went in and came out.
-#[derive(Default)]
-struct Meter {
-    taken: u64,
-    given: u64,
-    outcome: Outcome,
-    extent: Extent,
-    /// Nothing more is decoded.
-    stopped: bool,
-}
-
-impl Meter {
-    /// Counts output, and says whether it is within the limits.
-    fn allow(&mut self, octets: usize) -> bool {
-        self.given = self.given.saturating_add(octets as u64);
-        let ratio_limit = FREE_OUTPUT.max(self.taken.saturating_mul(MAX_RATIO));
-        if self.given > ratio_limit.min(MAX_OUTPUT) {
-            self.outcome.fail(Anomalies::DECOMPRESSION_LIMIT);
-            self.stopped = true;
-        }
-        !self.stopped
-    }
-}
-
 struct Layer {
     coding: Coding,
     state: State,
@@ -250,14 +134,6 @@ enum State {
     Open(Stream),
     /// Nothing more comes of it.
     Over,
-}
-
-/// Whether the octets that are judged are all there are.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Extent {
-    #[default]
-    Beginning,
-    Whole,
 }
 
 impl Decoder {

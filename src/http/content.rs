@@ -4,6 +4,7 @@ use apitap_detectors::exchange::{self, Anomalies};
 use apitap_detectors::scan::{Scanner, WindowScan};
 use sha2::{Digest, Sha256};
 
+use super::budget::Budget;
 use super::coding::{Codings, Decoder};
 use super::{Limits, Shared};
 
@@ -68,7 +69,7 @@ impl Content {
                 self.accept(means.limits, means.scanner, budget, decoded);
             });
             let held = decoder.held();
-            if held > 0 && !budget.charge(&mut self.charged, self.bytes.len() + held) {
+            if held > 0 && !budget.charge_content(&mut self.charged, self.bytes.len() + held) {
                 // The budget is spent, and this decoder would hold more of it.
                 self.undecoded = true;
                 self.holed = true;
@@ -170,7 +171,7 @@ impl Content {
         let mut rest = bytes;
         if self.beyond.is_none() {
             let room = limits.inspection.saturating_sub(self.bytes.len()).min(bytes.len());
-            let kept = if budget.charge(&mut self.charged, self.bytes.len() + room) { room } else { 0 };
+            let kept = if budget.charge_content(&mut self.charged, self.bytes.len() + room) { room } else { 0 };
             let (now, later) = bytes.split_at(kept);
             self.bytes.extend_from_slice(now);
             rest = later;
@@ -178,42 +179,6 @@ impl Content {
         if !rest.is_empty() {
             self.beyond.get_or_insert_with(|| Box::new(WindowScan::after(&self.bytes))).push(scanner, rest);
         }
-    }
-}
-
-/// How much content the connections of a worker may hold together.
-#[derive(Debug)]
-pub(super) struct Budget {
-    limit: usize,
-    held: usize,
-    /// How many charges were refused.
-    pub(super) refused: u64,
-}
-
-impl Budget {
-    pub(super) const fn new(limit: usize) -> Self {
-        Self { limit, held: 0, refused: 0 }
-    }
-
-    /// Raises what is charged for one message to `amount` bytes, unless the budget forbids it.
-    fn charge(&mut self, charged: &mut usize, amount: usize) -> bool {
-        let more = amount.saturating_sub(*charged);
-        if more > self.limit.saturating_sub(self.held) {
-            self.refused += 1;
-            return false;
-        }
-        self.held += more;
-        *charged += more;
-        true
-    }
-
-    fn release(&mut self, charged: usize) {
-        self.held = self.held.saturating_sub(charged);
-    }
-
-    /// How many bytes are charged now.
-    pub(super) const fn held(&self) -> usize {
-        self.held
     }
 }
 
@@ -306,7 +271,7 @@ mod tests {
         rig.push(&[b'x'; 700]).push(&[b'x'; 700]);
         assert_eq!((rig.content.view().bytes.len(), rig.content.view().len), (1000, 1400));
         assert!(rig.content.view().beyond.is_some());
-        assert_eq!(rig.shared.content_held(), 1000);
+        assert_eq!(rig.shared.bytes_held(), 1000);
         let mut other = Content::default();
         let mut means = Means { limits: &limits, scanner: &rig.scanner, shared: &mut rig.shared };
         other.push(&mut means, &[b'x'; 700]);
@@ -314,7 +279,7 @@ mod tests {
         assert_eq!(rig.shared.counters().content_budget_refused, 1);
         other.reset(&mut rig.shared);
         rig.content.reset(&mut rig.shared);
-        assert_eq!(rig.shared.content_held(), 0);
+        assert_eq!(rig.shared.bytes_held(), 0);
     }
 
     #[test]

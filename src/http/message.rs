@@ -33,6 +33,8 @@ pub(super) struct Message {
     pub(super) gap: bool,
     /// It had not ended when it was let go.
     pub(super) cut: bool,
+    /// Bytes charged to the worker's budget, those of the content apart.
+    pub(super) charged: usize,
 }
 
 /// Where a message stands in the streams of its connection; positions count octets from the first that was told, gaps
@@ -111,6 +113,11 @@ impl Message {
         }
     }
 
+    /// How many bytes it takes, those of the content apart.
+    pub(super) fn cost(&self) -> usize {
+        size_of::<Self>() + self.head.len() + size_of_val(self.lines.as_slice())
+    }
+
     /// Everything odd about it, its content included.
     pub(super) fn all_anomalies(&self) -> Anomalies {
         self.anomalies.union(self.content.anomalies())
@@ -145,6 +152,7 @@ impl Message {
     /// Empties it for the next message.
     pub(super) fn reset(&mut self, shared: &mut Shared) {
         self.content.reset(shared);
+        shared.budget.release(std::mem::take(&mut self.charged));
         self.forget_head();
         self.head.clear();
         if self.head.capacity() > Content::KEEP {

@@ -16,6 +16,7 @@ use apitap_detectors::scan::Scanner;
 
 use crate::time::{Order, Timestamp};
 
+mod budget;
 mod chunked;
 mod coding;
 mod connection;
@@ -38,7 +39,8 @@ pub use pool::{Counters, Shared};
 pub struct Limits {
     /// How much decoded content of a message is kept for inspection, in bytes.
     pub inspection: usize,
-    /// How much decoded content the connections of a worker may hold together, in bytes; past it content is scanned only.
+    /// How much the messages of a worker's connections may hold together, in bytes: heads, decoders, decoded content. Past
+    /// it content is scanned only, heads that come in pieces are cut short, and connections have one exchange in flight.
     pub content_budget: usize,
     /// Whether decoded content is hashed (SHA-256).
     pub hash_content: bool,

@@ -77,10 +77,9 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
     /// A request has begun at `place`: gives it a slot.
     pub(super) fn open_request_slot(&mut self, place: Place) {
         // Responses that were captured before their requests.
-        let mut unclaimed = self.busy.slots.iter_mut().filter(|slot| matches!(slot.request, Part::Awaited));
         let whole = !self.link.holes;
         let answers = |slot: &Slot| whole || slot.answered.is_none_or(|answered| answered.may_answer(place));
-        while let Some(slot) = unclaimed.next() {
+        for slot in self.busy.slots.iter_mut().filter(|slot| matches!(slot.request, Part::Awaited)) {
             if answers(slot) {
                 slot.request = Part::Reading;
                 slot.asked = Some(place);
@@ -88,7 +87,6 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
             }
             slot.request = Part::Absent(Why::Lost);
         }
-        drop(unclaimed);
         self.settle();
         let response = if self.link.unclaimed > 0 {
             self.link.unclaimed -= 1;
@@ -129,9 +127,10 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
             self.busy.slots.insert(at, slot);
             return at;
         }
-        let may_come = self.link.client.is_some_and(|client| {
-            !self.link.over[client.index()] && self.is_behind(client, place.acknowledged)
-        });
+        let may_come = self
+            .link
+            .client
+            .is_some_and(|client| !self.link.over[client.index()] && self.is_behind(client, place.acknowledged));
         let request = if may_come { Part::Awaited } else { Part::Absent(Why::Unseen) };
         let mut slot = slot(request, self);
         if self.link.adrift && may_come {
@@ -150,7 +149,8 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
             place.may_answer(*asked) && asked.acknowledged.is_none_or(|acknowledged| acknowledged <= place.start)
         };
         let unanswered = |slot: &Slot| matches!(slot.response, Part::Awaited);
-        let last = self.busy.slots.iter().rposition(|slot| unanswered(slot) && slot.asked.as_ref().is_some_and(can_answer));
+        let last =
+            self.busy.slots.iter().rposition(|slot| unanswered(slot) && slot.asked.as_ref().is_some_and(can_answer));
         let first = self.first_awaiting_response();
         let is_only = last == first || last.is_none();
         let more_to_come = self.link.client.is_some_and(|client| self.is_behind(client, place.acknowledged));
@@ -229,7 +229,15 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
         if self.busy.slots.len() >= MAX_IN_FLIGHT {
             self.abandon_first();
         }
+        self.relieve();
         self.busy.slots.push_back(slot);
+    }
+
+    /// Lets go of what is in flight as far as the budget is overdrawn.
+    pub(super) fn relieve(&mut self) {
+        while self.cx.shared.budget.is_overdrawn() && !self.busy.slots.is_empty() {
+            self.abandon_first();
+        }
     }
 
     fn server(&self) -> Option<Direction> {

@@ -1,9 +1,9 @@
 //! What the connections of a worker share: buffers that are used again, decoders, budgets, counters.
 
 use super::Limits;
+use super::budget::Budget;
 use super::coding::Coders;
 use super::connection::Busy;
-use super::content::Budget;
 use super::message::Message;
 use crate::counters::counters;
 
@@ -29,11 +29,11 @@ impl Shared {
 
     /// What was counted so far.
     pub fn counters(&self) -> Counters {
-        Counters { content_budget_refused: self.budget.refused, ..self.counters }
+        Counters { content_budget_refused: self.budget.content_refused, ..self.counters }
     }
 
-    /// How many bytes of decoded content are held now.
-    pub fn content_held(&self) -> usize {
+    /// How many bytes of messages, heads and decoded content, are held now.
+    pub fn bytes_held(&self) -> usize {
         self.budget.held()
     }
 
@@ -108,6 +108,8 @@ counters! {
         pub requests_abandoned,
         /// Heads that were not kept because they never became a message.
         pub heads_dropped,
+        /// Heads cut short because the content budget was spent before their end came.
+        pub heads_cut_budget,
         /// Times content was not kept because the content budget was spent.
         pub content_budget_refused,
     }
