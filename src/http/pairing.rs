@@ -38,8 +38,11 @@ pub(super) struct Slot {
     asked: Option<Place>,
     /// Where the response stands, once it has begun.
     answered: Option<Place>,
-    /// When it began.
+    /// When it began, on the capture's clock; timers go by that, since frames may bear earlier stamps.
     since: Timestamp,
+    /// When its response began, and when it ended.
+    response_since: Timestamp,
+    response_until: Timestamp,
     anomalies: Anomalies,
     /// What is missing that neither half knows of.
     shortfall: Completeness,
@@ -120,6 +123,7 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
             if !self.link.holes || first.asked.is_none_or(|asked| place.may_answer(asked)) {
                 first.response = Part::Reading;
                 first.answered = Some(place);
+                first.response_since = self.cx.order.time;
                 first.shortfall.insert(doubt);
                 return at;
             }
@@ -219,7 +223,9 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
             response,
             asked: None,
             answered: None,
-            since: self.cx.at,
+            since: self.cx.order.time,
+            response_since: self.cx.order.time,
+            response_until: self.cx.order.time,
             anomalies: Anomalies::none(),
             shortfall: Completeness::none(),
         }
@@ -295,7 +301,11 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
             slots.find(|slot| matches!(slot.request, Part::Reading)).map(|slot| &mut slot.request)
         } else {
             self.link.answered = self.link.reach[direction.index()];
-            slots.find(|slot| matches!(slot.response, Part::Reading)).map(|slot| &mut slot.response)
+            let now = self.cx.order.time;
+            slots.find(|slot| matches!(slot.response, Part::Reading)).map(|slot| {
+                slot.response_until = now;
+                &mut slot.response
+            })
         };
         match part {
             Some(part) => *part = Part::Done(message),
@@ -431,7 +441,7 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
 
     /// Lets go of what has waited long enough.
     pub(super) fn expire(&mut self) {
-        while self.next_deadline().is_some_and(|deadline| deadline <= self.cx.at) {
+        while self.next_deadline().is_some_and(|deadline| deadline <= self.cx.order.time) {
             match self.busy.slots.front().map(|slot| (&slot.request, &slot.response)) {
                 Some((_, Part::Awaited)) => self.abandon_first(),
                 Some((Part::Awaited, _)) => {
@@ -455,7 +465,7 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
                 let next = self.busy.slots.get(1).filter(|_| silent)?;
                 Some(next.since + GRACE)
             }
-            (Part::Awaited | Part::Reading, Part::Done(response)) => Some(response.ended + GRACE),
+            (Part::Awaited | Part::Reading, Part::Done(_)) => Some(first.response_until + GRACE),
             (_, Part::Reading) => {
                 let server = self.server()?;
                 let side = &self.busy.sides[server.index()];
@@ -463,7 +473,7 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
                 match side.reading {
                     Reading::UntilClose | Reading::Chunked(_) | Reading::Lost => {
                         let at_last = if response.facts.event_stream { OPEN_AFTER } else { OPEN_AT_LAST };
-                        Some((response.ended + OPEN_AFTER).min(response.started + at_last))
+                        Some((self.busy.touched[server.index()] + OPEN_AFTER).min(first.response_since + at_last))
                     }
                     Reading::Nothing
                     | Reading::Unsure

@@ -123,7 +123,7 @@ impl Rig {
             scanner: &Scanner::default(),
             ends: [CLIENT.parse().unwrap(), SERVER.parse().unwrap()],
             at: self.at,
-            order: Order { frame: self.frame, ..Order::default() },
+            order: Order { time: self.at, frame: self.frame, ..Order::default() },
             acknowledged,
             sink: &mut self.seen,
         };
