@@ -236,7 +236,7 @@ impl Worker {
                 http: Http {
                     limits: http::Limits { content_budget: quarter, ..settings.http.clone() },
                     shared: http::Shared::new(&http::Limits { content_budget: quarter, ..settings.http.clone() }),
-                    scanner: inspector.scanner().clone(),
+                    scanner: *inspector.scanner(),
                 },
                 inspection: Inspection {
                     inspector,

@@ -2,8 +2,6 @@
 //!
 //! Each test runs itself again inside a namespace; what it does there is the function beside it.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test, as a whole")]
-
 use std::cell::Cell;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
@@ -14,7 +12,7 @@ use apitap::capture::Frame;
 use apitap::capture::live::{self, OpenErrorKind, Options, STEP, Source};
 use apitap::link::{Dissector, Outcome};
 
-use crate::world::{CLIENT, SERVER, World};
+use crate::world::{CLIENT, SERVER, World, skip};
 
 const INSIDE: &str = "APITAP_TEST_INSIDE";
 /// More than enough for what takes a tenth of a second.
@@ -47,7 +45,7 @@ fn in_world(name: &str, wrapper: &[&str], near: impl FnOnce(), far: Option<fn()>
     }
     let world = match World::make(name) {
         Ok(world) => world,
-        Err(reason) => return println!("SKIPPED: no network namespaces: {reason}"),
+        Err(reason) => return skip(&format!("no network namespaces: {reason}")),
     };
     let far = far.map(|_| again(&world.far, &[], name, "far").spawn().unwrap());
     let output = again(&world.near, wrapper, name, "near").output().unwrap();

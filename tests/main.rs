@@ -1,7 +1,11 @@
 //! The integration tests: one binary, a line for each module.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "all of it is tests")]
+
 /// Captures and the exchanges in them.
 mod cases;
+/// The program as a user meets it.
+mod cli;
 /// What must hold whatever the traffic is.
 mod laws;
 /// Live capture in network namespaces.

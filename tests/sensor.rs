@@ -1,12 +1,12 @@
 //! `apitap run` beside a real server and real clients, each in a network namespace of its own.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::world::{SERVER, World};
+use crate::world::{SERVER, World, skip};
 
 const NGINX: &str = "
 daemon off; master_process off; pid nginx.pid; error_log error.log;
@@ -58,7 +58,8 @@ fn start_server(world: &World, folder: &Path) -> Running {
     server.args(["-p", &folder.display().to_string(), "-c", "nginx.conf", "-e", "error.log"]);
     let server = Running(server.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
     for _ in 0..100 {
-        let probe = world.command(&world.near, "curl").args(["-s", "-o", "/dev/null", "http://127.0.0.1/empty"]).status();
+        let probe =
+            world.command(&world.near, "curl").args(["-s", "-o", "/dev/null", "http://127.0.0.1/empty"]).status();
         if probe.unwrap().success() {
             fs::write(folder.join("access.log"), "").unwrap();
             return server;
@@ -75,7 +76,10 @@ struct Sensor {
 
 fn start_sensor(world: &World, folder: &Path, more: &[&str]) -> Sensor {
     let mut command = world.command(&world.near, env!("CARGO_BIN_EXE_apitap"));
-    command.args(["run", "-i", "near", "--store", "none", "--format", "jsonl", "--state"]).arg(folder.join("state")).args(more);
+    command
+        .args(["run", "-i", "near", "--store", "none", "--format", "jsonl", "--state"])
+        .arg(folder.join("state"))
+        .args(more);
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
@@ -117,12 +121,11 @@ fn has(program: &str) -> bool {
 
 /// A world with the programs a test needs, or a line that says why it is left out.
 fn world_with(name: &str, programs: &[&str]) -> Option<World> {
-    let skip = |reason: String| writeln!(std::io::stderr(), "SKIPPED: {reason}").unwrap();
     if let Some(missing) = programs.iter().find(|program| !has(program)) {
-        skip(format!("{missing} is not installed"));
+        skip(&format!("{missing} is not installed"));
         return None;
     }
-    World::make(name).map_err(|reason| skip(format!("no network namespaces: {reason}"))).ok()
+    World::make(name).map_err(|reason| skip(&format!("no network namespaces: {reason}"))).ok()
 }
 
 #[test]
@@ -167,7 +170,11 @@ fn a_busy_server_is_seen_whole() {
     let folder = scratch.0.as_path();
     let _server = start_server(&world, folder);
     let sensor = start_sensor(&world, folder, &["--filter", "tcp port 80"]);
-    let wrk = world.command(&world.far, "wrk").args(["-t1", "-c8", "-d1"]).arg(format!("http://{SERVER}/health.json")).output();
+    let wrk = world
+        .command(&world.far, "wrk")
+        .args(["-t1", "-c8", "-d1"])
+        .arg(format!("http://{SERVER}/health.json"))
+        .output();
     assert!(wrk.unwrap().status.success());
     let (_, summary, code) = sensor.stop();
     let asked = requests_logged(folder);

@@ -227,10 +227,7 @@ impl Lane {
         // The behaviour thread lives until the last worker has told this.
         let _ = self.tell_up.send(Message { number: self.number, outputs, mark: Order::MAX });
         Share {
-            counters: Counters {
-                link: self.intake.dissector.counters(),
-                worker: self.intake.worker.counters(),
-            },
+            counters: Counters { link: self.intake.dissector.counters(), worker: self.intake.worker.counters() },
             health: self.health,
             failure: self.failure,
             span: self.intake.first.map(|first| (first, self.intake.clock.now())),
@@ -256,7 +253,9 @@ impl Lane {
         if self.published.is_some_and(|last| last.elapsed() < HEALTH_PERIOD) {
             return;
         }
-        self.published = Some(Instant::now());
+        #[expect(clippy::disallowed_methods, reason = "health is a matter of the machine's time, not the capture's")]
+        let now = Instant::now();
+        self.published = Some(now);
         let dropped_before = self.health.frames_dropped_kernel;
         // Should the interface have gone, what it counted last stands.
         if let Ok(statistics) = source.statistics() {

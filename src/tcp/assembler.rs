@@ -144,7 +144,11 @@ impl Assembler {
     }
 
     /// The sender ends the stream at `seq`.
-    pub fn push_fin<F: FnMut(StreamEvent<'_>, Option<SeqNumber>)>(&mut self, seq: SeqNumber, around: &mut Surroundings<'_, F>) {
+    pub fn push_fin<F: FnMut(StreamEvent<'_>, Option<SeqNumber>)>(
+        &mut self,
+        seq: SeqNumber,
+        around: &mut Surroundings<'_, F>,
+    ) {
         let next = *self.next.get_or_insert(seq);
         let at = self.position as i64 + i64::from(seq.distance_from(next));
         if at >= self.position as i64 {
@@ -179,7 +183,11 @@ impl Assembler {
     }
 
     /// Gives up every hole before `limit`, and hands on what follows them.
-    pub fn skip_holes<F: FnMut(StreamEvent<'_>, Option<SeqNumber>)>(&mut self, limit: u64, around: &mut Surroundings<'_, F>) {
+    pub fn skip_holes<F: FnMut(StreamEvent<'_>, Option<SeqNumber>)>(
+        &mut self,
+        limit: u64,
+        around: &mut Surroundings<'_, F>,
+    ) {
         while let Some(end) = self.hole_before(limit) {
             self.skip_to(end, around);
         }
@@ -379,7 +387,10 @@ mod tests {
 
         fn with<R>(
             &mut self,
-            call: impl FnOnce(&mut Assembler, &mut Surroundings<'_, &mut dyn FnMut(StreamEvent<'_>, Option<SeqNumber>)>) -> R,
+            call: impl FnOnce(
+                &mut Assembler,
+                &mut Surroundings<'_, &mut dyn FnMut(StreamEvent<'_>, Option<SeqNumber>)>,
+            ) -> R,
         ) -> R {
             let told = &mut self.told;
             let mut emit = |event: StreamEvent<'_>, _: Option<SeqNumber>| match (event, told.last_mut()) {
@@ -399,7 +410,8 @@ mod tests {
 
         fn push(&mut self, seq: u32, octets: &[u8]) -> &mut Self {
             self.counters.octets_received += octets.len() as u64;
-            if self.with(|assembler, around| assembler.push(SeqNumber(seq), None, octets, 0, around)) == Overlap::Conflicting
+            if self.with(|assembler, around| assembler.push(SeqNumber(seq), None, octets, 0, around))
+                == Overlap::Conflicting
             {
                 self.conflicts += 1;
             }
@@ -516,7 +528,11 @@ mod tests {
         let mut bench = Bench::at(0);
         let _ = bench.with(|assembler, around| assembler.push(SeqNumber(5), None, b"f", 10, around));
         bench.push(10, b"klmnopqrst").push(0, b"abcde").finish();
-        assert!(bench.told.iter().any(|told| matches!(told, Told::Data(octets) if octets.ends_with(b"qrst"))), "{:?}", bench.told);
+        assert!(
+            bench.told.iter().any(|told| matches!(told, Told::Data(octets) if octets.ends_with(b"qrst"))),
+            "{:?}",
+            bench.told
+        );
     }
 
     #[test]

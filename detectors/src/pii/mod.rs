@@ -102,7 +102,7 @@ pub(crate) mod tests {
     use crate::scan::{EntityType, Scanner};
 
     /// What a scan of the content finds of one type.
-    pub(crate) fn found<'a>(entity: EntityType, content: &'a str) -> Vec<&'a str> {
+    pub(crate) fn found(entity: EntityType, content: &str) -> Vec<&str> {
         let hits = Scanner::default().hits(content.as_bytes());
         hits.iter().filter(|hit| hit.entity == entity).map(|hit| &content[hit.start..hit.end]).collect()
     }

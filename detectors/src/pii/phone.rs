@@ -168,9 +168,9 @@ impl Number {
             number.count += 1;
             let Some((next, separator)) = separator(near, position) else { break };
             if separator == b'.' {
-                number.dots += 1
+                number.dots += 1;
             } else {
-                number.others += 1
+                number.others += 1;
             }
             position = next;
         }
@@ -217,7 +217,7 @@ fn separator(near: &Near<'_>, position: usize) -> Option<(usize, u8)> {
             Some((byte @ (b' ' | b'(' | b')' | b'-'), len))
                 if first != byte && (matches!(first, b'(' | b')') || matches!(byte, b'(' | b')')) =>
             {
-                next += len
+                next += len;
             }
             _ => break,
         }

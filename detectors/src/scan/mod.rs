@@ -124,7 +124,7 @@ impl Found {
 
 /// Finds patterns in content. Cheap to clone; holds the instruction set chosen for this machine, and which types are
 /// looked for: all, unless an inspector has narrowed it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Scanner {
     instructions: Instructions,
     /// A bit for each type that is looked for.

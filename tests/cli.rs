@@ -1,0 +1,191 @@
+//! The program as a user meets it: what it says, where it says it, and its exit code.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+fn case(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases").join(name)
+}
+
+fn demo() -> PathBuf {
+    case("demo/admin_export.pcap")
+}
+
+/// A directory of its own, gone afterwards.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("apitap-cli-{}-{name}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn file(&self, name: &str, octets: &[u8]) -> PathBuf {
+        let path = self.0.join(name);
+        fs::write(&path, octets).unwrap();
+        path
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn apitap(arguments: &[&str], files: &[&Path]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_apitap"));
+    command.args(arguments).args(files).env_remove("XDG_STATE_HOME").stdin(Stdio::null()).output().unwrap()
+}
+
+fn text(octets: &[u8]) -> &str {
+    std::str::from_utf8(octets).unwrap()
+}
+
+/// Exit code and standard error must be these.
+#[track_caller]
+fn assert_ends(output: &Output, code: i32, words: &[&str]) {
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{said}");
+    for word in words {
+        assert!(said.contains(word), "'{word}' is not in: {said}");
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_used_is_one_clear_line_and_exit_1() {
+    let scratch = Scratch::new("unusable");
+    for (path, words) in [
+        (scratch.0.join("absent.pcap"), &["absent.pcap"][..]),
+        (scratch.0.clone(), &["directory"]),
+        (scratch.file("notes.txt", b"just some text\n"), &["notes.txt"]),
+        (scratch.file("empty.pcap", b""), &["empty"]),
+    ] {
+        assert_ends(&apitap(&["read"], &[&path]), 1, words);
+    }
+}
+
+#[test]
+fn what_comes_before_a_fault_is_used() {
+    let scratch = Scratch::new("truncated");
+    let whole = fs::read(demo()).unwrap();
+    let cut = scratch.file("cut.pcap", &whole[..whole.len() - 7]);
+    let output = apitap(&["read", "--alerts", "none", "--exchanges", "-"], &[&cut]);
+    assert_ends(&output, 0, &["warning", "cut.pcap"]);
+    assert!(text(&output.stdout).lines().count() > 100);
+    // A file among several that is none does not stop the others.
+    let absent = scratch.0.join("absent.pcap");
+    let output = apitap(&["read", "--alerts", "none", "--exchanges", "-"], &[&absent, &demo()]);
+    assert_ends(&output, 0, &["absent.pcap"]);
+    assert!(text(&output.stdout).lines().count() > 100);
+}
+
+#[test]
+fn a_capture_without_http_is_fine() {
+    let output = apitap(&["read"], &[&case("no-http/capture.pcap")]);
+    assert_ends(&output, 0, &["0 exchanges"]);
+    assert_eq!(text(&output.stdout), "");
+}
+
+#[test]
+fn wrong_arguments_are_exit_2() {
+    let demo = demo();
+    for (arguments, word) in [
+        (&["read", "--inspect-limit", "lots"][..], "lots"),
+        (&["read", "--inspect-limit", "1"], "4096"),
+        (&["read", "--detectors", "pii.nonsense"], "pii.email"),
+        (&["read", "--fail-on", "bad"], "critical"),
+        (&["read", "--stats", "-", "--exchanges", "-"], "standard output"),
+        (&["read", "--alerts", "-", "--exchanges", "-"], "standard output"),
+        (&["read", "--hash-content"], "--exchanges"),
+        (&["read", "--no-such-option"], "--no-such-option"),
+    ] {
+        assert_ends(&apitap(arguments, &[&demo]), 2, &[word]);
+    }
+    assert_ends(&apitap(&["read"], &[]), 2, &["FILE"]);
+}
+
+#[test]
+fn an_output_that_cannot_be_written_is_exit_1() {
+    assert_ends(&apitap(&["read", "--alerts", "/nonexistent/alerts"], &[&demo()]), 1, &["/nonexistent/alerts"]);
+    assert_ends(&apitap(&["read", "--alerts", "/dev/full"], &[&demo()]), 1, &["/dev/full"]);
+}
+
+#[test]
+fn findings_fail_a_build_when_asked_to() {
+    assert_ends(&apitap(&["read", "--fail-on", "high"], &[&demo()]), 3, &[]);
+    assert_ends(&apitap(&["read", "--fail-on", "high", "--detectors", "none"], &[&demo()]), 0, &[]);
+    assert_ends(&apitap(&["read", "--fail-on", "info"], &[&case("chunked/capture.pcap")]), 0, &[]);
+}
+
+#[test]
+fn standard_input_is_a_file_like_any_other() {
+    let capture = fs::read(demo()).unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_apitap"))
+        .args(["read", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(&capture).unwrap();
+    let piped = child.wait_with_output().unwrap();
+    assert_eq!(piped.status.code(), Some(0));
+    assert_eq!(text(&piped.stdout), text(&apitap(&["read"], &[&demo()]).stdout));
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let program = env!("CARGO_BIN_EXE_apitap");
+    let line = format!("'{program}' read --exchanges - '{}' 2>&1 >&3 | cat; echo", demo().display());
+    let status =
+        Command::new("bash").args(["-c", &format!("set -o pipefail; ({line}) 3>&1 | head -1")]).output().unwrap();
+    assert!(!text(&status.stdout).contains("cannot write"), "{}", text(&status.stdout));
+}
+
+#[test]
+fn the_exchange_log_is_private_and_can_be_masked() {
+    use std::os::unix::fs::PermissionsExt;
+    let scratch = Scratch::new("log");
+    let log = scratch.file("log.jsonl", b"from before");
+    let log_text = log.display().to_string();
+    let output = apitap(&["read", "--alerts", "none", "--exchanges", &log_text], &[&demo()]);
+    assert_ends(&output, 0, &["--mask-targets"]);
+    assert_eq!(fs::metadata(&log).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(fs::read_to_string(&log).unwrap().contains("/customers/40212"));
+    apitap(&["read", "--alerts", "none", "--mask-targets", "--exchanges", &log_text], &[&demo()]);
+    let masked = fs::read_to_string(&log).unwrap();
+    assert!(masked.contains("/customers/{int}") && !masked.contains("/customers/40212"));
+}
+
+#[test]
+fn alerts_are_the_same_on_any_machine_and_hash_values_only_with_a_key() {
+    let scratch = Scratch::new("key");
+    let state = scratch.0.join("state").display().to_string();
+    let without = apitap(&["read"], &[&demo()]).stdout;
+    assert_eq!(without, apitap(&["read", "--workers", "3"], &[&demo()]).stdout);
+    assert!(!text(&without).contains("value_hash"));
+    let with = apitap(&["read", "--state", &state], &[&demo()]).stdout;
+    assert!(text(&with).contains("value_hash"));
+    assert_eq!(with, apitap(&["read", "--state", &state], &[&demo()]).stdout);
+}
+
+#[test]
+fn captures_in_any_order_give_the_same_for_any_number_of_workers() {
+    let files =
+        ["kill_chain", "admin_export", "directory_exposure"].map(|name| case("demo").join(format!("{name}.pcap")));
+    let files = files.each_ref().map(PathBuf::as_path);
+    let all = |workers: &str| {
+        let scratch = Scratch::new(&format!("workers-{workers}"));
+        let log = scratch.0.join("log").display().to_string();
+        let output = apitap(&["read", "--workers", workers, "--exchanges", &log], &files);
+        assert_ends(&output, 0, &[]);
+        (text(&output.stdout).to_owned(), fs::read_to_string(&log).unwrap())
+    };
+    let one = all("1");
+    assert!(one.0.lines().count() > 5 && one.1.lines().count() > 500);
+    assert!(one == all("2") && one == all("5"));
+}
