@@ -6,6 +6,8 @@
 mod cases;
 /// The program as a user meets it.
 mod cli;
+/// A larger corpus, where one is given.
+mod corpus;
 /// What must hold whatever the traffic is.
 mod laws;
 /// Live capture in network namespaces.
