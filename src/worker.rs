@@ -14,7 +14,7 @@ use crate::flow::{FlowId, FlowKey, FlowTable};
 use crate::http::{self, ExchangeSink};
 use crate::link::{ChecksumPolicy, Segment, Socket};
 use crate::observation::{ExchangeContext, Observation, Subject};
-use crate::tcp::connection::{self, Verdict};
+use crate::tcp::connection::{self, Progress, Verdict};
 use crate::tcp::{self, Direction, EndReason, HoldBudget, SeqNumber, StreamEvent, StreamSink};
 use crate::time::{Order, Span, Timestamp};
 
@@ -40,7 +40,7 @@ pub struct Settings {
     pub detectors: apitap_detectors::inspect::Settings,
     /// Whether each exchange gives a log line, and how.
     pub log: Option<Targets>,
-    /// Memory for connections and the octets held for them, in bytes.
+    /// Memory for connections and what is held for them, in bytes, of one worker.
     pub memory: usize,
 }
 
@@ -95,7 +95,7 @@ counters! {
         pub segments_tracked,
         /// Segments without a connection that carry nothing: the rest of one that began before the capture.
         pub segments_passed_over_empty,
-        /// Late copies of segments of a connection that is closed.
+        /// Segments of a connection that is closed, late copies for the most part.
         pub segments_passed_over_closed,
         /// Segments lost to a panic: a defect of the sensor.
         pub segments_lost_panic,
@@ -198,14 +198,20 @@ struct Flow {
 #[derive(Debug)]
 enum State {
     Live(Box<Live>),
-    /// Over; where each direction stood.
-    Closed([Option<SeqNumber>; 2]),
+    /// Over; where each direction stood, and whether an RST ended it: that could be forged, so what goes on is looked at.
+    Closed { ends: [Option<SeqNumber>; 2], by_reset: bool },
 }
 
 #[derive(Debug, Default)]
 struct Live {
     tcp: connection::Connection,
     http: http::Connection,
+}
+
+impl Live {
+    fn closed(&self) -> State {
+        State::Closed { ends: self.tcp.ends(), by_reset: self.tcp.was_reset() }
+    }
 }
 
 /// What is to become of a flow.
@@ -340,9 +346,9 @@ impl Worker {
         for attempt in 0..8 {
             let Some((id, deadline)) = self.flows.pop_due(Timestamp::MAX) else { return };
             let Some(flow) = self.flows.get_mut(id) else { continue };
-            let expiry = flow.expiry();
-            if attempt < 7 && expiry > deadline {
-                self.flows.arm(id, expiry);
+            if attempt < 7 && flow.expiry() > deadline {
+                let next = flow.next();
+                self.settle(id, &next);
                 continue;
             }
             if self.end(id, moment.now, moment.frame, EndReason::Evicted) {
@@ -382,11 +388,11 @@ impl Flow {
     fn expiry(&self) -> Timestamp {
         self.last_seen
             + match &self.state {
-                State::Closed(_) => LINGER,
-                State::Live(live) => match live.tcp.directions_seen() {
-                    0 => IDLE_OPENING,
-                    1 => IDLE_ONE_SIDED,
-                    _ => IDLE_ESTABLISHED,
+                State::Closed { .. } => LINGER,
+                State::Live(live) => match live.tcp.progress() {
+                    Progress::Opening => IDLE_OPENING,
+                    Progress::OneSide => IDLE_ONE_SIDED,
+                    Progress::BothSides => IDLE_ESTABLISHED,
                 },
             }
     }
@@ -394,7 +400,7 @@ impl Flow {
     fn next(&self) -> Next {
         let expiry = self.expiry();
         Next::At(match &self.state {
-            State::Closed(_) => expiry,
+            State::Closed { .. } => expiry,
             State::Live(live) => {
                 [live.tcp.deadline(), live.http.deadline()].into_iter().flatten().fold(expiry, Timestamp::min)
             }
@@ -415,8 +421,8 @@ struct Stages {
 
 impl Stages {
     fn track(&mut self, flow: &mut Flow, moment: Moment, segment: &Segment<'_>) -> Next {
-        if let State::Closed(ends) = &flow.state {
-            if !Self::opens_anew(ends, flow, segment) {
+        if let State::Closed { ends, by_reset } = flow.state {
+            if !Self::opens_anew(ends, by_reset, flow, segment) {
                 self.flow.segments_passed_over_closed += 1;
                 return Next::At(flow.expiry());
             }
@@ -455,7 +461,7 @@ impl Stages {
         if verdict == Verdict::Closed {
             to_http.finish();
             self.flow.flows_closed += 1;
-            flow.state = State::Closed(live.tcp.ends());
+            flow.state = live.closed();
         }
         verdict
     }
@@ -488,7 +494,7 @@ impl Stages {
         if verdict == Verdict::Closed {
             to_http.finish();
             self.flow.flows_closed += 1;
-            flow.state = State::Closed(live.tcp.ends());
+            flow.state = live.closed();
         }
         flow.next()
     }
@@ -510,17 +516,22 @@ impl Stages {
         };
         live.tcp.finish(&mut cx, reason);
         to_http.finish();
-        flow.state = State::Closed(live.tcp.ends());
+        flow.state = live.closed();
         true
     }
 
     /// Whether a segment between the sockets of a closed connection belongs to a new one.
-    fn opens_anew(ends: &[Option<SeqNumber>; 2], flow: &Flow, segment: &Segment<'_>) -> bool {
+    fn opens_anew(ends: [Option<SeqNumber>; 2], by_reset: bool, flow: &Flow, segment: &Segment<'_>) -> bool {
         if segment.flags.rst() || segment.sequence_len() == 0 {
             return false;
         }
-        let end = if segment.src == flow.ends[0] { ends[0] } else { ends[1] };
-        segment.flags.syn() || end.is_none_or(|end| !(-LATE..=LATE).contains(&segment.seq.distance_from(end)))
+        let [forward, reverse] = ends;
+        let end = if segment.src == flow.ends[0] { forward } else { reverse };
+        segment.flags.syn()
+            || end.is_none_or(|end| {
+                let distance = segment.seq.distance_from(end);
+                !(-LATE..=LATE).contains(&distance) || (by_reset && distance >= 0 && segment.payload_len() > 0)
+            })
     }
 }
 

@@ -137,6 +137,7 @@ pub(crate) fn assert_balanced(counters: &Counters) {
             + tcp.octets_dropped_checksum
             + tcp.octets_dropped_out_of_window
             + tcp.octets_dropped_after_end
+            + tcp.octets_dropped_unaccepted
             + tcp.octets_held
     );
     assert_eq!(tcp.octets_held, 0, "nothing is held after the end");

@@ -48,14 +48,33 @@ pub fn run(command_line: &Apitap) -> Exit {
     hardening::mute_panics();
     match &command_line.command {
         Command::Read(args) => read::run(args, &command_line.common),
-        Command::Run(args) => run::run(args, &command_line.common),
+        Command::Run(args) => {
+            start_log();
+            run::run(args, &command_line.common)
+        }
     }
 }
 
 /// One line for the person at the terminal.
-#[expect(clippy::print_stderr, reason = "this is where lines for people are written")]
 pub(crate) fn tell(line: &str) {
-    eprintln!("apitap: {line}");
+    say(format_args!("apitap: {line}"));
+}
+
+/// A line on standard error. Should nobody be able to read it, there is nobody to tell: the sensor goes on.
+fn say(line: std::fmt::Arguments<'_>) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// What the sensor has to say while it runs goes to standard error: warnings and worse, or what APITAP_LOG asks for.
+fn start_log() {
+    let filter = tracing_subscriber::EnvFilter::builder()
+        .with_env_var("APITAP_LOG")
+        .with_default_directive(tracing::level_filters::LevelFilter::INFO.into())
+        .from_env_lossy();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    // Fails only when there is one already.
+    let _ = log.try_init();
 }
 
 /// What the options common to all commands say of a worker.

@@ -131,7 +131,7 @@ impl Reading {
         for line in summary::text(&totals.counters, &counters, totals.span).lines() {
             tell(line);
         }
-        if self.unreadable == args.files.len() {
+        if self.unreadable > 0 || totals.defective {
             exit = Exit::Failed;
         }
         let fails = args.fail_on.is_some_and(|least| self.highest.is_some_and(|highest| highest >= least));

@@ -52,6 +52,9 @@ fn start(args: &RunArgs, common: &Common) -> Result<Running, (Exit, String)> {
         detectors: detectors(&args.detectors, &keys).map_err(usage)?,
         ..super::worker_settings(common)
     };
+    if let Some(twice) = args.interfaces.iter().enumerate().find(|(n, name)| args.interfaces[..*n].contains(name)) {
+        return Err(usage(format!("interface {} is named twice; once is enough", twice.1)));
+    }
     let mut sources = Vec::new();
     for (number, interface) in (0..).zip(&args.interfaces) {
         let options = capture::Options {
@@ -98,7 +101,12 @@ impl Running {
                 tokio::select! {
                     revision = self.revisions.recv() => match revision {
                         // A reader that went away ends the printing, not the sensor: there are other outputs.
-                        Some(revision) if failure.is_none() => failure = print(&revision, self.format).err(),
+                        Some(revision) if failure.is_none() => {
+                            failure = print(&revision, self.format).err();
+                            if let Some(error) = &failure {
+                                tracing::error!("alerts are no longer written to standard output: {error}");
+                            }
+                        }
                         Some(_) => {}
                         None => break,
                     },
@@ -115,7 +123,7 @@ impl Running {
             tell(&format!("out of order: a slow worker was not waited for {} times", totals.merges_not_waited));
         }
         for (name, value) in totals.health.named() {
-            number(name, value);
+            super::say(format_args!("{name}={value}"));
         }
         for failed in &totals.failures {
             tell(failed);
@@ -153,12 +161,6 @@ fn beat(health: &HealthTable) {
             "alive"
         );
     }
-}
-
-/// A line of the summary for programs.
-#[expect(clippy::print_stderr, reason = "the summary's place")]
-fn number(name: &str, value: u64) {
-    eprintln!("{name}={value}");
 }
 
 /// The machine's name: with it in their ids, alerts of different sensors stay apart.

@@ -18,6 +18,9 @@ use crate::worker::{self, Moment, Output, Worker};
 /// How many frames go to the workers together: enough that a queue's cost does not show, few enough to stay in the cache.
 const BATCH_FRAMES: u64 = 256;
 
+/// How many octets go to the workers together, so that large frames do not fill the queues.
+const BATCH_OCTETS: u64 = 512 << 10;
+
 /// How many batches may wait for a worker before the reader waits.
 const QUEUE: usize = 8;
 
@@ -41,6 +44,8 @@ pub struct Totals {
     pub span: Option<(Timestamp, Timestamp)>,
     /// Whether it was told to stop before the end.
     pub stopped: bool,
+    /// Whether a thread was lost to a defect of the sensor.
+    pub defective: bool,
 }
 
 /// Reads captures one after another, as one stretch of capture time. `stop` is looked at after each batch.
@@ -108,6 +113,7 @@ fn read_spread(
     tell: &mut dyn FnMut(Told),
 ) -> Totals {
     let (tell_up, told) = bounded::<Message>(QUEUE * workers);
+    let share = worker::Settings { memory: settings.memory / workers, ..settings.clone() };
     thread::scope(|scope| {
         let mut lanes = Vec::new();
         let mut threads = Vec::new();
@@ -116,7 +122,8 @@ fn read_spread(
             let (give_back, spare) = bounded::<Batch>(QUEUE);
             lanes.push(Lane { send, spare, filling: Batch::default() });
             let tell_up = tell_up.clone();
-            let work = move || work(number, settings, &batches, &give_back, &tell_up);
+            let share = &share;
+            let work = move || work(number, share, &batches, &give_back, &tell_up);
             threads.push(spawn(scope, format!("worker-{number}"), work));
         }
         let reader = spawn(scope, "reader".into(), {
@@ -142,10 +149,14 @@ fn read_spread(
                 }
             }
         }
-        // A thread that panicked has ended its channel; what the others gave still stands.
-        let mut totals = reader.join().unwrap_or_default();
+        // A thread that panicked has ended its channel; what it and the others gave still stands.
+        merge.release_all(|output| tell(Told::Output(output)));
+        let mut totals = reader.join().unwrap_or_else(|_| Totals { defective: true, ..Totals::default() });
         for thread in threads {
-            totals.counters.worker.merge(&thread.join().unwrap_or_default());
+            match thread.join() {
+                Ok(counters) => totals.counters.worker.merge(&counters),
+                Err(_) => totals.defective = true,
+            }
         }
         totals
     })
@@ -176,6 +187,7 @@ fn read_files(
         clock: Clock::new(),
         first: None,
         frame: 0,
+        batched: (0, 0),
     };
     let mut totals = Totals::default();
     for file in files {
@@ -200,6 +212,8 @@ struct Reading {
     clock: Clock,
     first: Option<Timestamp>,
     frame: u64,
+    /// Frames and octets of the batch at hand.
+    batched: (u64, u64),
 }
 
 impl Reading {
@@ -214,6 +228,8 @@ impl Reading {
                     self.frame += 1;
                     let now = self.clock.advance(frame.timestamp);
                     self.first.get_or_insert(now);
+                    self.batched.0 += 1;
+                    self.batched.1 += frame.bytes.len() as u64;
                     if let Outcome::Segment(segment) = self.dissector.dissect(&frame) {
                         segments.segment(Moment { now, stamp: frame.timestamp, frame: self.frame }, &segment);
                     }
@@ -224,7 +240,8 @@ impl Reading {
                     break;
                 }
             }
-            if self.frame.is_multiple_of(BATCH_FRAMES) {
+            if self.batched.0 >= BATCH_FRAMES || self.batched.1 >= BATCH_OCTETS {
+                self.batched = (0, 0);
                 segments.batch(self.clock.now(), self.frame, tell);
                 tell(Told::Progress(reader.position(), reader.size()));
                 if stop.load(Ordering::Relaxed) {

@@ -90,9 +90,10 @@ pub fn start(
 ) -> std::io::Result<Sensor> {
     let (tell_up, told) = bounded(QUEUE);
     let lanes = sources.len();
+    let share = worker::Settings { memory: settings.memory / lanes.max(1), ..settings.clone() };
     let mut workers = Vec::new();
     for (number, source) in sources.into_iter().enumerate() {
-        let lane = Lane::new(number, source.name(), settings, tell_up.clone(), health.clone());
+        let lane = Lane::new(number, source.name(), &share, tell_up.clone(), health.clone());
         let stop = stop.clone();
         workers.push(spawn(format!("worker-{number}"), move || lane.run(source, &stop))?);
     }
@@ -111,7 +112,10 @@ impl Sensor {
     pub fn join(self) -> Totals {
         let mut totals = self.behaviour.join().unwrap_or_default();
         for worker in self.workers {
-            let Ok(share) = worker.join() else { continue };
+            let Ok(share) = worker.join() else {
+                totals.failures.push("a worker was lost to a defect of the sensor".into());
+                continue;
+            };
             totals.counters.link.merge(&share.counters.link);
             totals.counters.worker.merge(&share.counters.worker);
             totals.health.merge(&share.health);
@@ -210,7 +214,10 @@ impl Lane {
                 // Nothing came, but time goes by.
                 Ok(0) => drop(self.intake.clock.advance(wall_clock() - RING_DELAY)),
                 Ok(_) => {}
-                Err(error) => self.failure = Some(error),
+                Err(error) => {
+                    tracing::error!("{error}");
+                    self.failure = Some(error);
+                }
             }
             self.intake.worker.advance(self.intake.clock.now());
             self.tell();
@@ -288,6 +295,7 @@ fn behave(lanes: usize, told: &Receiver<Message>, mut tell: impl FnMut(Option<To
             tell(Some(Told::Time(mark.time)));
         }
     }
+    merge.release_all(|output| tell(Some(Told::Output(output))));
     tell(None);
     Totals { merges_not_waited: merge.not_waited(), ..Totals::default() }
 }

@@ -47,6 +47,11 @@ impl Merge {
         self.release_to(least, take)
     }
 
+    /// Hands on everything, in order: nobody is waited for any more.
+    pub fn release_all(&mut self, take: impl FnMut(Output)) {
+        self.release_to(Order::MAX, take);
+    }
+
     /// How often a release did not wait for a worker.
     pub fn not_waited(&self) -> u64 {
         self.not_waited

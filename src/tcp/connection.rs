@@ -1,93 +1,23 @@
 //! Both directions of a connection: what the control flags, acknowledgments and checksums say.
+//!
+//! A bystander has to tell what the two ends believed. A segment that no receiver accepts must not end or replace the
+//! connection for the sensor either, or a single packet would blind it: so a reset has to be where the stream has got to
+//! (RFC 5961), a new SYN needs the other side's consent, an acknowledgment that is taken back does not count, and a wrong
+//! checksum is believed only of a sender who never computes them.
 
 use super::assembler::{Assembler, Overlap, Surroundings};
+use super::half::{ChecksumTrust, Half, Part, WINDOW};
 use super::{Counters, Direction, EndReason, HoldBudget, SeqNumber, StreamEvent, StreamSink};
 use crate::link::{Checksum, ChecksumPolicy, Segment};
-use crate::time::{Span, Timestamp};
-
-/// How long a hole that the peer has acknowledged may still fill: an acknowledgment is sometimes captured before the
-/// data it acknowledges. Capture reordering is milliseconds; this is far more, and far less than a person waits.
-const ACKNOWLEDGED_HOLE_GRACE: Span = Span::from_millis(500);
-
-/// How long a hole may still fill when no acknowledgment tells: a retransmission comes within a few seconds.
-const SILENT_HOLE_GRACE: Span = Span::from_secs(5);
-
-/// How far a segment may lie from what is expected: more than any window in use. Beyond, it was not written by the
-/// connection's sender, or the sensor missed so much that only a second segment can tell.
-const WINDOW: i64 = 16 << 20;
-
-/// How far an RST's sequence number may lie from what is expected (RFC 5961 asks receivers for an exact match, but a
-/// sensor may have missed segments).
-const RESET_WINDOW: i64 = 1 << 20;
+use crate::time::Timestamp;
 
 /// A connection as a bystander sees it.
 #[derive(Debug, Default)]
 pub struct Connection {
     halves: [Half; 2],
-}
-
-/// One direction, and what its receiver said of it.
-#[derive(Debug, Default)]
-struct Half {
-    assembler: Assembler,
-    /// Initial sequence number, when a SYN was seen.
-    initial: Option<SeqNumber>,
-    /// The highest acknowledgment from the receiver.
-    acked: Option<SeqNumber>,
-    /// Holes that the receiver has acknowledged.
-    acked_holes: Option<Wait>,
-    /// Holes that octets wait behind.
-    silent_holes: Option<Wait>,
-    /// End of the last segment that lay far outside of the window.
-    far: Option<SeqNumber>,
-    checksums: ChecksumTrust,
-}
-
-/// Holes before a position, and since when they are known. One wait covers all holes that were there when it began; what
-/// came since gets the next one, so a hole waits for one grace at least and two at most.
-#[derive(Clone, Copy, Debug)]
-struct Wait {
-    since: Timestamp,
-    until: u64,
-}
-
-/// What a direction's checksums are worth.
-#[derive(Debug, Default)]
-enum ChecksumTrust {
-    /// No data segment yet.
-    #[default]
-    Unknown,
-    /// The first data segment had a wrong checksum. It waits for what comes next: a valid segment shows that the sender
-    /// computes checksums and that this one was never accepted; anything else, that the sender offloads them.
-    Doubtful(Box<Part<Box<[u8]>>>),
-    /// Wrong checksums are this sender's habit.
-    Offloading,
-    /// The sender computes checksums: a wrong one was not accepted by the receiver either.
-    Computed,
-}
-
-/// What of a segment belongs to the stream.
-#[derive(Clone, Copy, Debug)]
-struct Part<T> {
-    seq: SeqNumber,
-    ack: Option<SeqNumber>,
-    octets: T,
-    /// How many further octets the snap length cut off.
-    snapped: u32,
-    fin: bool,
-}
-
-impl<'a> Part<&'a [u8]> {
-    fn of(segment: &Segment<'a>) -> Self {
-        Self {
-            // The SYN occupies the first sequence number.
-            seq: segment.seq.advance(u32::from(segment.flags.syn())),
-            ack: segment.ack,
-            octets: segment.payload,
-            snapped: segment.snapped,
-            fin: segment.flags.fin(),
-        }
-    }
+    /// Who sent a SYN that does not fit this connection, and its sequence number: it opens a new one if it is answered.
+    challenger: Option<(Direction, SeqNumber)>,
+    was_reset: bool,
 }
 
 /// What is to become of the connection after a segment.
@@ -98,7 +28,7 @@ pub enum Verdict {
     Open,
     /// Both directions have ended.
     Closed,
-    /// The segment opens a new connection between the same sockets; it was not taken in.
+    /// The segment belongs to a new connection between the same sockets; it was not taken in.
     Reused,
 }
 
@@ -142,7 +72,7 @@ impl Connection {
         direction: Direction,
         segment: &Segment<'_>,
     ) -> Verdict {
-        if segment.flags.syn() && self.is_reused(direction, segment) {
+        if self.answers_challenger(direction, segment) && self.is_credible(cx.checksums, direction, segment) {
             return Verdict::Reused;
         }
         cx.counters.segments_received += 1;
@@ -150,11 +80,18 @@ impl Connection {
         if segment.checksum == Checksum::Invalid && !self.accepts_wrong_checksum(cx, direction, segment) {
             return Verdict::Open;
         }
+        self.halves[direction.index()].seen = true;
         if segment.flags.rst() {
             return self.reset(cx, direction, segment);
         }
         if segment.flags.syn() {
-            self.synchronise(direction, segment);
+            if self.is_foreign(direction, segment) {
+                self.challenger = Some((direction, segment.seq));
+                cx.counters.segments_challenging += 1;
+                cx.counters.octets_dropped_unaccepted += segment.payload.len() as u64;
+                return Verdict::Open;
+            }
+            self.synchronise(cx, direction, segment);
         }
         if let Some(ack) = segment.ack {
             if segment.payload_len() > 0 {
@@ -163,7 +100,7 @@ impl Connection {
             }
             self.acknowledge(cx, direction.opposite(), ack);
         }
-        if segment.payload_len() > 0 || segment.flags.fin() {
+        if (segment.payload_len() > 0 || segment.flags.fin()) && !segment.flags.syn() {
             self.data(cx, direction, segment);
         }
         self.verdict()
@@ -178,12 +115,9 @@ impl Connection {
     pub fn on_deadline<S: StreamSink>(&mut self, cx: &mut Context<'_, S>) -> Verdict {
         for direction in Direction::BOTH {
             let (half, opposite) = self.halves(direction);
-            let due = |wait: &mut Option<Wait>, grace| wait.take_if(|wait| wait.since + grace <= cx.now);
-            let acked = due(&mut half.acked_holes, ACKNOWLEDGED_HOLE_GRACE);
-            let silent = due(&mut half.silent_holes, SILENT_HOLE_GRACE);
-            for wait in [acked, silent].into_iter().flatten() {
+            for until in half.take_due(cx.now) {
                 cx.assemble(direction, &mut half.assembler, &opposite.assembler, |assembler, around| {
-                    assembler.skip_holes(wait.until, around);
+                    assembler.skip_holes(until, around);
                 });
             }
             half.watch_holes(cx.now);
@@ -194,23 +128,29 @@ impl Connection {
     /// The connection is over: hands on what is held and ends both directions.
     pub fn finish<S: StreamSink>(&mut self, cx: &mut Context<'_, S>, reason: EndReason) {
         for direction in Direction::BOTH {
+            self.settle_opening(cx, direction);
             self.settle_doubt(cx, direction);
             let (half, opposite) = self.halves(direction);
-            let acked = half.acked.and_then(|ack| half.assembler.position_of(ack));
+            let acked = half.acked_position();
             cx.assemble(direction, &mut half.assembler, &opposite.assembler, |assembler, around| {
                 assembler.finish(reason, acked, around);
             });
         }
     }
 
-    /// Whether octets came in both directions, in one, or in none.
-    pub fn directions_seen(&self) -> usize {
-        self.halves.iter().filter(|half| !half.assembler.is_pristine()).count()
+    /// How many sides have sent anything, and whether any of it was octets.
+    pub fn progress(&self) -> Progress {
+        let senders = self.halves.iter().filter(|half| half.seen).count();
+        match (senders, self.has_data()) {
+            (2.., _) => Progress::BothSides,
+            (_, true) => Progress::OneSide,
+            _ => Progress::Opening,
+        }
     }
 
-    /// Whether one side has ended the connection.
-    pub fn is_half_closed(&self) -> bool {
-        self.halves.iter().any(|half| half.assembler.has_ended())
+    /// Whether an RST ended it.
+    pub fn was_reset(&self) -> bool {
+        self.was_reset
     }
 
     /// The next sequence number of each direction, to tell late segments of a closed connection from a new one.
@@ -227,12 +167,16 @@ impl Connection {
         }
     }
 
+    fn has_data(&self) -> bool {
+        self.halves.iter().any(|half| !half.assembler.is_pristine())
+    }
+
     fn verdict(&self) -> Verdict {
         if self.halves.iter().all(|half| half.assembler.has_ended()) { Verdict::Closed } else { Verdict::Open }
     }
 
-    /// Whether a SYN opens a new connection rather than being one of this connection's own.
-    fn is_reused(&self, direction: Direction, segment: &Segment<'_>) -> bool {
+    /// Whether a SYN is none of this connection's own.
+    fn is_foreign(&self, direction: Direction, segment: &Segment<'_>) -> bool {
         let half = &self.halves[direction.index()];
         if half.initial == Some(segment.seq) {
             return false;
@@ -240,21 +184,61 @@ impl Connection {
         let first = segment.seq.advance(1);
         match half.initial {
             // A SYN sent anew with another number, before anything was said.
-            Some(_) => self.directions_seen() > 0,
+            Some(_) => self.has_data(),
             // Captured late: its data came first.
             None => half.assembler.distance(first).is_some_and(|distance| !(-WINDOW..=0).contains(&distance)),
         }
     }
 
-    fn synchronise(&mut self, direction: Direction, segment: &Segment<'_>) {
-        let first = segment.seq.advance(1);
+    /// Whether a segment shows that a foreign SYN was accepted: the other side acknowledges it, or its sender goes on from it.
+    fn answers_challenger(&self, direction: Direction, segment: &Segment<'_>) -> bool {
+        let Some((challenger, initial)) = self.challenger else { return false };
+        let first = initial.advance(1);
+        if direction == challenger {
+            let goes_on = segment.seq == first && segment.payload_len() > 0 && !segment.flags.syn();
+            goes_on && self.halves[direction.index()].assembler.next() != Some(first)
+        } else {
+            segment.ack == Some(first) && !segment.flags.rst()
+        }
+    }
+
+    /// Whether the checksum does not speak against a segment.
+    fn is_credible(&self, policy: ChecksumPolicy, direction: Direction, segment: &Segment<'_>) -> bool {
+        segment.checksum != Checksum::Invalid
+            || policy == ChecksumPolicy::Ignore
+            || (policy == ChecksumPolicy::Auto
+                && matches!(self.halves[direction.index()].checksums, ChecksumTrust::Offloading))
+    }
+
+    fn synchronise<S: StreamSink>(&mut self, cx: &mut Context<'_, S>, direction: Direction, segment: &Segment<'_>) {
+        let part = Part::of(segment);
         let half = &mut self.halves[direction.index()];
         if half.initial != Some(segment.seq) && half.assembler.is_pristine() {
-            half.assembler.restart_at(first);
+            half.assembler.restart_at(part.seq);
         }
         half.initial = Some(segment.seq);
+        if part.len() > 0 && half.assembler.is_pristine() && half.opening.is_none() {
+            half.opening = Some(part.keep(cx.budget, cx.counters));
+        } else {
+            cx.counters.octets_retransmitted += part.octets.len() as u64;
+        }
         if let Some(ack) = segment.ack {
             self.halves[direction.opposite().index()].assembler.start_at(ack);
+        }
+    }
+
+    /// The octets of a SYN belong to the stream.
+    fn settle_opening<S: StreamSink>(&mut self, cx: &mut Context<'_, S>, direction: Direction) {
+        if let Some(opening) = self.halves[direction.index()].opening.take() {
+            let part = opening.release(cx.budget, cx.counters);
+            self.push(cx, direction, &part);
+        }
+    }
+
+    /// The octets of a SYN were not taken by the receiver; they are sent again.
+    fn drop_opening<S: StreamSink>(&mut self, cx: &mut Context<'_, S>, direction: Direction) {
+        if let Some(opening) = self.halves[direction.index()].opening.take() {
+            cx.counters.octets_dropped_unaccepted += opening.release(cx.budget, cx.counters).octets.len() as u64;
         }
     }
 
@@ -262,8 +246,8 @@ impl Connection {
         let part = Part::of(segment);
         let half = &mut self.halves[direction.index()];
         if half.is_far(part.seq) {
-            let follows = half.far == Some(part.seq) && segment.payload_len() > 0;
-            half.far = Some(part.seq.advance(segment.payload_len()));
+            let follows = half.far == Some(part.seq) && part.len() > 0;
+            half.far = Some(part.seq.advance(part.len()));
             if !follows {
                 cx.counters.segments_dropped_out_of_window += 1;
                 cx.counters.octets_dropped_out_of_window += segment.payload.len() as u64;
@@ -273,9 +257,17 @@ impl Connection {
         } else {
             half.far = None;
         }
-        if segment.checksum == Checksum::Valid && segment.payload_len() > 0 {
-            half.drop_doubtful(cx.counters);
+        if segment.checksum == Checksum::Valid && part.len() > 0 {
+            half.drop_doubtful(cx.budget, cx.counters);
             half.checksums = ChecksumTrust::Computed;
+        }
+        if let Some(opening) = &half.opening {
+            // Its sender goes on behind what the SYN carried, or sends it once more.
+            if part.seq == opening.seq {
+                self.drop_opening(cx, direction);
+            } else {
+                self.settle_opening(cx, direction);
+            }
         }
         self.push(cx, direction, &part);
     }
@@ -283,12 +275,11 @@ impl Connection {
     fn push<S: StreamSink>(&mut self, cx: &mut Context<'_, S>, direction: Direction, part: &Part<&[u8]>) {
         let Part { seq, ack, octets, snapped, fin } = *part;
         let (half, opposite) = self.halves(direction);
-        let len = octets.len() as u32 + snapped;
         let overlap = cx.assemble(direction, &mut half.assembler, &opposite.assembler, |assembler, around| {
             let overlap =
-                if len == 0 { Overlap::Consistent } else { assembler.push(seq, ack, octets, snapped, around) };
+                if part.len() == 0 { Overlap::Consistent } else { assembler.push(seq, ack, octets, snapped, around) };
             if fin {
-                assembler.push_fin(seq.advance(len), around);
+                assembler.push_fin(seq.advance(part.len()), around);
             }
             overlap
         });
@@ -301,13 +292,21 @@ impl Connection {
     /// The receiver of `direction` has everything before `ack`.
     fn acknowledge<S: StreamSink>(&mut self, cx: &mut Context<'_, S>, direction: Direction, ack: SeqNumber) {
         let half = &mut self.halves[direction.index()];
+        half.acked_last = Some(ack);
         if half.acked == Some(ack) {
             return;
         }
         if half.acked.is_none_or(|acked| ack.distance_from(acked) > 0) {
             half.acked = Some(ack);
         }
-        if let ChecksumTrust::Doubtful(doubtful) = &half.checksums
+        if let Some(opening) = &half.opening {
+            match ack.distance_from(opening.seq) {
+                0 => self.drop_opening(cx, direction),
+                1.. => self.settle_opening(cx, direction),
+                _ => {}
+            }
+        }
+        if let ChecksumTrust::Doubtful(doubtful) = &self.halves[direction.index()].checksums
             && ack.distance_from(doubtful.seq) > 0
         {
             self.settle_doubt(cx, direction);
@@ -321,23 +320,22 @@ impl Connection {
         direction: Direction,
         segment: &Segment<'_>,
     ) -> Verdict {
-        let half = &self.halves[direction.index()];
-        let fits = match half.assembler.distance(segment.seq) {
-            Some(distance) => distance.abs() <= RESET_WINDOW,
-            // The answer to a SYN carries no usable sequence number, but acknowledges it.
-            None => true,
-        };
+        let (half, opposite) = self.halves(direction);
+        // The answer to a SYN carries no sequence number of use, but acknowledges it.
+        let answers = segment.ack.is_some() && segment.ack == opposite.assembler.next();
+        let fits = half.is_next(segment.seq) || (half.assembler.next().is_none() && answers);
+        // An RST may carry a text for people (RFC 9293 section 3.10.7.4 leaves it alone); it is not part of the stream.
+        cx.counters.octets_dropped_unaccepted += segment.payload.len() as u64;
         if !fits {
             cx.counters.segments_dropped_invalid_reset += 1;
-            cx.counters.octets_dropped_after_end += segment.payload.len() as u64;
-            return Verdict::Open;
+            return self.verdict();
         }
-        // An RST may carry a text for people (RFC 9293 section 3.10.7.4 leaves it alone); it is not part of the stream.
-        cx.counters.octets_dropped_after_end += segment.payload.len() as u64;
+        self.was_reset = true;
         self.finish(cx, EndReason::Reset);
         Verdict::Closed
     }
 
+    /// Whether a segment with a wrong checksum is the sender's own all the same.
     fn accepts_wrong_checksum<S: StreamSink>(
         &mut self,
         cx: &mut Context<'_, S>,
@@ -345,26 +343,26 @@ impl Connection {
         segment: &Segment<'_>,
     ) -> bool {
         let half = &mut self.halves[direction.index()];
-        let has_data = segment.payload_len() > 0;
+        let part = Part::of(segment);
         let accept = match (cx.checksums, &half.checksums) {
             (ChecksumPolicy::Ignore, _) => return true,
             (ChecksumPolicy::Verify, _) | (_, ChecksumTrust::Computed) => false,
             (_, ChecksumTrust::Offloading) => true,
-            (_, ChecksumTrust::Unknown | ChecksumTrust::Doubtful(_)) if !has_data => true,
-            (_, ChecksumTrust::Unknown) => {
-                let Part { seq, ack, octets, snapped, fin } = Part::of(segment);
-                let part = Part { seq, ack, octets: octets.into(), snapped, fin };
-                half.assembler.start_at(seq);
-                half.checksums = ChecksumTrust::Doubtful(Box::new(part));
-                cx.counters.octets_held += segment.payload.len() as u64;
-                if segment.flags.syn() {
-                    self.synchronise(direction, segment);
-                }
+            // What ends or opens a connection has to be beyond doubt, unless there is nothing to lose yet.
+            (_, ChecksumTrust::Unknown | ChecksumTrust::Doubtful(_)) if part.len() == 0 => {
+                !segment.flags.rst() && !(segment.flags.syn() && self.has_data())
+            }
+            (_, ChecksumTrust::Unknown) if !segment.flags.syn() => {
+                half.assembler.start_at(part.seq);
+                half.checksums = ChecksumTrust::Doubtful(part.keep(cx.budget, cx.counters));
+                half.seen = true;
                 if let Some(ack) = segment.ack {
                     self.acknowledge(cx, direction.opposite(), ack);
                 }
                 return false;
             }
+            // The octets of a SYN wait anyway.
+            (_, ChecksumTrust::Unknown) => !self.has_data(),
             (_, ChecksumTrust::Doubtful(_)) => {
                 self.settle_doubt(cx, direction);
                 true
@@ -383,59 +381,30 @@ impl Connection {
         match std::mem::take(&mut half.checksums) {
             ChecksumTrust::Doubtful(doubtful) => {
                 half.checksums = ChecksumTrust::Offloading;
-                cx.counters.octets_held -= doubtful.octets.len() as u64;
-                let Part { seq, ack, ref octets, snapped, fin } = *doubtful;
-                self.push(cx, direction, &Part { seq, ack, octets, snapped, fin });
+                let part = doubtful.release(cx.budget, cx.counters);
+                self.push(cx, direction, &part);
             }
             other => half.checksums = other,
         }
     }
 }
 
-impl Half {
-    fn deadline(&self) -> Option<Timestamp> {
-        let acked = self.acked_holes.map(|wait| wait.since + ACKNOWLEDGED_HOLE_GRACE);
-        let silent = self.silent_holes.map(|wait| wait.since + SILENT_HOLE_GRACE);
-        acked.into_iter().chain(silent).min()
-    }
-
-    /// Keeps book of since when there are holes.
-    fn watch_holes(&mut self, now: Timestamp) {
-        let acked = self.acked.and_then(|ack| self.assembler.position_of(ack));
-        for (wait, until) in [(&mut self.acked_holes, acked), (&mut self.silent_holes, self.assembler.held_until())] {
-            match until.filter(|until| self.assembler.hole_before(*until).is_some()) {
-                None => *wait = None,
-                Some(until) => {
-                    // The holes it was for have filled: those that are left are new.
-                    wait.take_if(|wait| self.assembler.hole_before(wait.until).is_none());
-                    wait.get_or_insert(Wait { since: now, until });
-                }
-            }
-        }
-    }
-
-    fn is_far(&self, seq: SeqNumber) -> bool {
-        let Some(distance) = self.assembler.distance(seq) else { return false };
-        if (-WINDOW..=WINDOW).contains(&distance) {
-            return false;
-        }
-        self.acked.is_none_or(|acked| !(-WINDOW..=WINDOW).contains(&i64::from(seq.distance_from(acked))))
-    }
-
-    /// A valid segment came after a doubtful one: the receiver dropped the doubtful one, and so does the sensor.
-    fn drop_doubtful(&mut self, counters: &mut Counters) {
-        if let ChecksumTrust::Doubtful(doubtful) = &self.checksums {
-            counters.segments_dropped_checksum += 1;
-            counters.octets_held -= doubtful.octets.len() as u64;
-            counters.octets_dropped_checksum += doubtful.octets.len() as u64;
-        }
-    }
+/// How far a connection has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// One side has sent, and no octets.
+    Opening,
+    /// One side has sent octets, the other nothing.
+    OneSide,
+    /// Both sides have sent.
+    BothSides,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::link::{Address, Overlay, Socket, TcpFlags};
+    use crate::time::Span;
 
     const CLIENT: Socket = Socket { address: Address::v4([10, 0, 0, 1]), port: 40000 };
     const SERVER: Socket = Socket { address: Address::v4([10, 0, 0, 2]), port: 80 };
@@ -604,10 +573,14 @@ mod tests {
     }
 
     #[test]
-    fn a_reset_far_off_is_forged() {
+    fn a_reset_that_is_not_where_the_stream_is_is_forged() {
         let mut bench = Bench::default();
         bench.handshake().data(FORWARD, 100, "abc");
-        assert_eq!(bench.send(FORWARD, segment(900_000_000, TcpFlags::RST, "")), Verdict::Open);
+        for seq in [900_000_000, 900, 104, 102] {
+            assert_eq!(bench.send(FORWARD, segment(seq, TcpFlags::RST, "")), Verdict::Open);
+        }
+        let bad = Segment { checksum: Checksum::Invalid, ..segment(500, TcpFlags::RST, "") };
+        assert_eq!(bench.send(REVERSE, bad), Verdict::Open);
         bench.data(FORWARD, 103, "def");
         assert_eq!(bench.send(FORWARD, segment(106, TcpFlags::RST, "")), Verdict::Closed);
         assert_eq!(bench.told(), ["abcdef$", "$"]);
@@ -618,7 +591,43 @@ mod tests {
         let mut bench = Bench::default();
         bench.handshake().data(FORWARD, 100, "abc");
         assert_eq!(bench.send(FORWARD, segment(99, TcpFlags::SYN, "")), Verdict::Open);
-        assert_eq!(bench.send(FORWARD, segment(77_777, TcpFlags::SYN, "")), Verdict::Reused);
+        assert_eq!(bench.send(FORWARD, segment(77_777, TcpFlags::SYN, "")), Verdict::Open);
+        // Nobody answers: the connection goes on.
+        assert_eq!(bench.data(FORWARD, 103, "def").told()[0], "abcdef");
+        let answer = Segment { ack: Some(SeqNumber(77_778)), ..segment(1, TcpFlags::SYN | TcpFlags::ACK, "") };
+        let forged = Segment { checksum: Checksum::Invalid, ..answer };
+        assert_eq!(bench.send(REVERSE, forged), Verdict::Open);
+        assert_eq!(bench.send(REVERSE, answer), Verdict::Reused);
+    }
+
+    #[test]
+    fn a_syn_whose_sender_goes_on_is_another_connection() {
+        let mut bench = Bench::default();
+        bench.handshake().data(FORWARD, 100, "abc");
+        let _ = bench.send(FORWARD, segment(77_777, TcpFlags::SYN, ""));
+        assert_eq!(bench.send(FORWARD, segment(77_778, TcpFlags::ACK, "new")), Verdict::Reused);
+    }
+
+    #[test]
+    fn octets_of_a_syn_count_when_they_were_taken() {
+        let syn = segment(99, TcpFlags::SYN, "forged");
+        let answer = |ack| Segment { ack: Some(SeqNumber(ack)), ..segment(499, TcpFlags::SYN | TcpFlags::ACK, "") };
+        let mut refused = Bench::default();
+        let _ = refused.send(FORWARD, syn);
+        let _ = refused.send(REVERSE, answer(100));
+        assert_eq!(refused.data(FORWARD, 100, "genuine").told()[0], "genuine");
+        let mut taken = Bench::default();
+        let _ = taken.send(FORWARD, syn);
+        let _ = taken.send(REVERSE, answer(106));
+        assert_eq!(taken.data(FORWARD, 106, "!").told()[0], "forged!");
+    }
+
+    #[test]
+    fn an_acknowledgment_that_is_taken_back_is_forged() {
+        let mut bench = Bench::default();
+        bench.handshake().data(REVERSE, 500, "abc").ack(FORWARD, 8_000_000).ack(FORWARD, 503);
+        bench.wait(1000).data(REVERSE, 503, "def");
+        assert_eq!(bench.told()[1], "abcdef");
     }
 
     #[test]

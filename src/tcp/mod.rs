@@ -9,6 +9,7 @@
 
 pub mod assembler;
 pub mod connection;
+mod half;
 mod seq;
 
 pub use seq::SeqNumber;
@@ -90,13 +91,13 @@ pub struct HoldBudget {
     pub pieces: usize,
     /// For all connections of the worker, in bytes.
     pub total: usize,
-    /// What all connections hold now, in bytes.
+    /// What all connections hold now, in bytes, what keeping it takes included.
     pub used: usize,
 }
 
 impl Default for HoldBudget {
     fn default() -> Self {
-        Self { per_direction: 1 << 20, pieces: 1024, total: 64 << 20, used: 0 }
+        Self { per_direction: 8 << 20, pieces: 8192, total: 64 << 20, used: 0 }
     }
 }
 
@@ -109,6 +110,8 @@ counters! {
         pub segments_dropped_checksum,
         /// Segments passed over because they lay far outside of any window.
         pub segments_dropped_out_of_window,
+        /// SYN segments that do not fit the connection; a new one begins when they are answered.
+        pub segments_challenging,
         /// RST segments whose sequence number does not fit the connection.
         pub segments_dropped_invalid_reset,
         /// Payload octets taken in.
@@ -121,6 +124,8 @@ counters! {
         pub octets_dropped_checksum,
         /// Payload octets of segments far outside of any window.
         pub octets_dropped_out_of_window,
+        /// Payload octets of a SYN or RST that the receiver did not take.
+        pub octets_dropped_unaccepted,
         /// Payload octets after a direction's end.
         pub octets_dropped_after_end,
         /// Payload octets that came early and wait for what is missing before them.
