@@ -6,6 +6,8 @@ mod cases;
 mod laws;
 /// Live capture in network namespaces.
 mod live;
+/// What was on the wire is in no Debug output.
+mod privacy;
 /// The tree keeps its own rules.
 mod tidy;
 /// Conversations as segments.

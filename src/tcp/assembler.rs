@@ -1,6 +1,9 @@
 //! One direction of a connection: segments in, octets in order out.
 
 use std::collections::BTreeMap;
+use std::fmt;
+
+use apitap_detectors::exchange::Octets;
 
 use super::{Counters, EndReason, HoldBudget, SeqNumber, StreamEvent};
 
@@ -24,13 +27,24 @@ pub struct Assembler {
 }
 
 /// A part of the stream that came early.
-#[derive(Debug)]
 struct Piece {
     octets: Box<[u8]>,
     /// The acknowledgment number that came with them.
     ack: Option<SeqNumber>,
     /// How many further octets the snap length cut off.
     snapped: u32,
+}
+
+/// Shows how many octets there are, and not what they are.
+impl fmt::Debug for Piece {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { octets, ack, snapped } = self;
+        f.debug_struct("Piece")
+            .field("octets", &Octets::of(octets))
+            .field("ack", ack)
+            .field("snapped", snapped)
+            .finish()
+    }
 }
 
 impl Piece {
@@ -144,7 +158,11 @@ impl Assembler {
     }
 
     /// The sender ends the stream at `seq`.
-    pub fn push_fin<F: FnMut(StreamEvent<'_>, Option<SeqNumber>)>(&mut self, seq: SeqNumber, around: &mut Surroundings<'_, F>) {
+    pub fn push_fin<F: FnMut(StreamEvent<'_>, Option<SeqNumber>)>(
+        &mut self,
+        seq: SeqNumber,
+        around: &mut Surroundings<'_, F>,
+    ) {
         let next = *self.next.get_or_insert(seq);
         let at = self.position as i64 + i64::from(seq.distance_from(next));
         if at >= self.position as i64 {
@@ -179,7 +197,11 @@ impl Assembler {
     }
 
     /// Gives up every hole before `limit`, and hands on what follows them.
-    pub fn skip_holes<F: FnMut(StreamEvent<'_>, Option<SeqNumber>)>(&mut self, limit: u64, around: &mut Surroundings<'_, F>) {
+    pub fn skip_holes<F: FnMut(StreamEvent<'_>, Option<SeqNumber>)>(
+        &mut self,
+        limit: u64,
+        around: &mut Surroundings<'_, F>,
+    ) {
         while let Some(end) = self.hole_before(limit) {
             self.skip_to(end, around);
         }
@@ -376,7 +398,10 @@ mod tests {
 
         fn with<R>(
             &mut self,
-            call: impl FnOnce(&mut Assembler, &mut Surroundings<'_, &mut dyn FnMut(StreamEvent<'_>, Option<SeqNumber>)>) -> R,
+            call: impl FnOnce(
+                &mut Assembler,
+                &mut Surroundings<'_, &mut dyn FnMut(StreamEvent<'_>, Option<SeqNumber>)>,
+            ) -> R,
         ) -> R {
             let told = &mut self.told;
             let mut emit = |event: StreamEvent<'_>, _: Option<SeqNumber>| match (event, told.last_mut()) {
@@ -396,7 +421,8 @@ mod tests {
 
         fn push(&mut self, seq: u32, octets: &[u8]) -> &mut Self {
             self.counters.octets_received += octets.len() as u64;
-            if self.with(|assembler, around| assembler.push(SeqNumber(seq), None, octets, 0, around)) == Overlap::Conflicting
+            if self.with(|assembler, around| assembler.push(SeqNumber(seq), None, octets, 0, around))
+                == Overlap::Conflicting
             {
                 self.conflicts += 1;
             }

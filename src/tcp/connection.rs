@@ -1,5 +1,9 @@
 //! Both directions of a connection: what the control flags, acknowledgments and checksums say.
 
+use std::fmt;
+
+use apitap_detectors::exchange::Octets;
+
 use super::assembler::{Assembler, Overlap, Surroundings};
 use super::{Counters, Direction, EndReason, HoldBudget, SeqNumber, StreamEvent, StreamSink};
 use crate::link::{Checksum, ChecksumPolicy, Segment};
@@ -67,7 +71,7 @@ enum ChecksumTrust {
 }
 
 /// What of a segment belongs to the stream.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 struct Part<T> {
     seq: SeqNumber,
     ack: Option<SeqNumber>,
@@ -75,6 +79,20 @@ struct Part<T> {
     /// How many further octets the snap length cut off.
     snapped: u32,
     fin: bool,
+}
+
+/// Shows how many octets there are, and not what they are.
+impl<T: AsRef<[u8]>> fmt::Debug for Part<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { seq, ack, octets, snapped, fin } = self;
+        f.debug_struct("Part")
+            .field("seq", seq)
+            .field("ack", ack)
+            .field("octets", &Octets::of(octets.as_ref()))
+            .field("snapped", snapped)
+            .field("fin", fin)
+            .finish()
+    }
 }
 
 impl<'a> Part<&'a [u8]> {
