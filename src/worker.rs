@@ -1,9 +1,10 @@
 //! One worker: segments in, exchanges inspected, observations and log lines out. Single-threaded, without I/O and with no
 //! clock but the capture's, so that tests, benches, replay and the live sensor drive the same code.
 
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use apitap_detectors::exchange::{Anomalies, Exchange};
+use apitap_detectors::exchange::{Anomalies, Exchange, Octets};
 use apitap_detectors::finding::Finding;
 use apitap_detectors::inspect::Inspector;
 use apitap_detectors::scan::{EntityType, Scanner};
@@ -68,12 +69,21 @@ pub struct Moment {
 }
 
 /// What leaves a worker.
-#[derive(Debug)]
 pub enum Output {
     /// The log line of an exchange.
     Line(Order, Box<[u8]>),
     /// Findings about an exchange.
     Observation(Box<Observation>),
+}
+
+/// Shows how long a log line is, and not the line: a raw request target may be in it.
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line(order, line) => f.debug_tuple("Line").field(order).field(&Octets::of(line)).finish(),
+            Self::Observation(observation) => f.debug_tuple("Observation").field(observation).finish(),
+        }
+    }
 }
 
 impl Output {

@@ -14,6 +14,8 @@ mod laws;
 mod live;
 /// The sensor beside a real server, on a wire of its own.
 mod sensor;
+/// What was on the wire is in no Debug output.
+mod privacy;
 /// The tree keeps its own rules.
 mod tidy;
 /// Conversations as segments.

@@ -22,6 +22,24 @@ pub(crate) struct Sent {
     pub(crate) payload: Vec<u8>,
 }
 
+impl Sent {
+    /// The segment from `src` to `dst`.
+    pub(crate) fn segment(&self, src: Socket, dst: Socket) -> Segment<'_> {
+        let flags = TcpFlags(self.flags);
+        Segment {
+            overlay: Overlay::NONE,
+            src,
+            dst,
+            seq: SeqNumber(self.seq),
+            ack: flags.ack().then_some(SeqNumber(self.ack)),
+            flags,
+            payload: &self.payload,
+            snapped: 0,
+            checksum: Checksum::Valid,
+        }
+    }
+}
+
 /// Initial sequence numbers; the client's wraps soon.
 const CLIENT_START: u32 = u32::MAX - 700;
 const SERVER_START: u32 = 5_000;
@@ -60,29 +78,26 @@ pub(crate) struct Seen {
     pub(crate) counters: apitap::worker::Counters,
 }
 
-/// Gives segments to a worker; all bear the same time stamp, so that order is all that can differ.
-pub(crate) fn observe(segments: &[Sent], settings: &Settings) -> Seen {
+/// The time stamp of all segments: order is all that can differ.
+pub(crate) const NOW: Timestamp = Timestamp::from_parts(1_700_000_000, 0);
+
+/// A worker that the segments were given to.
+pub(crate) fn give(segments: &[Sent], settings: &Settings) -> Worker {
     let client = Socket { address: Address::v4([192, 0, 2, 1]), port: 49_152 };
     let server = Socket { address: Address::v4([192, 0, 2, 80]), port: 80 };
-    let now = Timestamp::from_parts(1_700_000_000, 0);
     let mut worker = Worker::new(settings);
     for (number, sent) in segments.iter().enumerate() {
         let (src, dst) = if sent.sender == Sender::Client { (client, server) } else { (server, client) };
-        let flags = TcpFlags(sent.flags);
-        let segment = Segment {
-            overlay: Overlay::NONE,
-            src,
-            dst,
-            seq: SeqNumber(sent.seq),
-            ack: flags.ack().then_some(SeqNumber(sent.ack)),
-            flags,
-            payload: &sent.payload,
-            snapped: 0,
-            checksum: Checksum::Valid,
-        };
-        worker.segment(Moment { now, stamp: now, frame: number as u64 + 1 }, &segment);
+        let segment = sent.segment(src, dst);
+        worker.segment(Moment { now: NOW, stamp: NOW, frame: number as u64 + 1 }, &segment);
     }
-    worker.finish(now);
+    worker
+}
+
+/// Gives segments to a worker, and tells what it saw.
+pub(crate) fn observe(segments: &[Sent], settings: &Settings) -> Seen {
+    let mut worker = give(segments, settings);
+    worker.finish(NOW);
     let mut seen = Seen { lines: Vec::new(), observations: Vec::new(), counters: worker.counters() };
     for output in worker.take_outputs() {
         match output {

@@ -2,8 +2,10 @@
 //!
 //! Everything here borrows from the buffers of the connection that carried it and lives for one call. Nothing here can be
 //! serialised: what leaves the sensor are findings and redacted records, never an exchange (ARCHITECTURE.md, privacy).
+//! For the same reason `Debug` is written by hand, and shows how much there is of what was sent, not what it is.
 //! Words are those of RFC 9110 and RFC 9112.
 
+use std::fmt;
 use std::net::SocketAddr;
 
 use crate::scan::Tally;
@@ -34,7 +36,7 @@ pub struct Exchange<'a> {
 }
 
 /// A request message.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Request<'a> {
     /// The method, case as sent.
     pub method: &'a [u8],
@@ -49,7 +51,7 @@ pub struct Request<'a> {
 }
 
 /// A response message.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Response<'a> {
     /// The status code as sent, 0 to 999.
     pub status: u16,
@@ -62,7 +64,7 @@ pub struct Response<'a> {
 }
 
 /// A protocol version as a start line gave it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Version<'a> {
     /// A request line without a version, answered without a header section.
     Http09,
@@ -75,7 +77,7 @@ pub enum Version<'a> {
 }
 
 /// The fields of a message: a header section, and the trailer section behind it.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Default)]
 pub struct Fields<'a> {
     bytes: &'a [u8],
     lines: &'a [FieldLine],
@@ -142,7 +144,7 @@ fn slice(bytes: &[u8], start: u32, len: u32) -> &[u8] {
 }
 
 /// The content of a message (RFC 9110 section 6.4), transfer and content codings removed.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Default)]
 pub struct Content<'a> {
     /// The decoded content up to the inspection limit.
     pub bytes: &'a [u8],
@@ -280,9 +282,130 @@ flags!(Anomalies: u32 {
     UNUSUAL_VERSION = 18 "unusual_version",
 });
 
+/// Stands for octets from the wire in `Debug` output: shows how many there are, and never what they are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Octets(pub usize);
+
+impl Octets {
+    /// As many as `octets` has.
+    pub const fn of(octets: &[u8]) -> Self {
+        Self(octets.len())
+    }
+}
+
+impl fmt::Debug for Octets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} octets", self.0)
+    }
+}
+
+/// A method or a field name in `Debug` output: as it is when it looks like one. What is malformed may be anything.
+struct Name<'a>(&'a [u8]);
+
+impl fmt::Debug for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const LONGEST: usize = 40;
+        let plain = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b'-';
+        match std::str::from_utf8(self.0) {
+            Ok(name) if name.len() <= LONGEST && self.0.iter().all(plain) => f.write_str(name),
+            _ => Octets::of(self.0).fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for Request<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { method, target, version, fields, content } = self;
+        f.debug_struct("Request")
+            .field("method", &Name(method))
+            .field("target", &Octets::of(target))
+            .field("version", version)
+            .field("fields", fields)
+            .field("content", content)
+            .finish()
+    }
+}
+
+impl fmt::Debug for Response<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { status, version, fields, content } = self;
+        f.debug_struct("Response")
+            .field("status", status)
+            .field("version", version)
+            .field("fields", fields)
+            .field("content", content)
+            .finish()
+    }
+}
+
+impl fmt::Debug for Version<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Http09 => f.write_str("Http09"),
+            Self::Http10 => f.write_str("Http10"),
+            Self::Http11 => f.write_str("Http11"),
+            Self::Other(text) => f.debug_tuple("Other").field(&Octets::of(text)).finish(),
+        }
+    }
+}
+
+impl fmt::Debug for Fields<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter().map(|(name, value)| (Name(name), Octets::of(value)))).finish()
+    }
+}
+
+impl fmt::Debug for Content<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { bytes, len, wire_len, undecoded, beyond, sha256 } = self;
+        f.debug_struct("Content")
+            .field("bytes", &Octets::of(bytes))
+            .field("len", len)
+            .field("wire_len", wire_len)
+            .field("undecoded", undecoded)
+            .field("beyond", beyond)
+            // Without a key, a hash tells what was hashed to whoever can guess it.
+            .field("sha256", &sha256.map(|digest| Octets::of(&digest)))
+            .finish()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn debug_output_tells_names_and_lengths_and_nothing_else() {
+        let head = b"X-Token: hunter2\r\nhunter2@example.com: 1\r\n";
+        let lines = [
+            FieldLine { name: 0, name_len: 7, value: 9, value_len: 7 },
+            FieldLine { name: 18, name_len: 19, value: 39, value_len: 1 },
+        ];
+        let fields = Fields::new(head, &lines);
+        let content = Content { bytes: b"hunter2", len: 7, wire_len: 7, sha256: Some([165; 32]), ..Content::default() };
+        let version = Version::Other(b"hunter2");
+        let exchange = Exchange {
+            order: Order::default(),
+            started: Timestamp::default(),
+            ended: Timestamp::default(),
+            client: SocketAddr::from(([192, 0, 2, 1], 40_000)),
+            server: SocketAddr::from(([192, 0, 2, 2], 80)),
+            request: Some(Request { method: b"POST", target: b"/hunter2", version, fields, content }),
+            response: Some(Response { status: 200, version, fields, content }),
+            completeness: Completeness::none(),
+            anomalies: Anomalies::none(),
+        };
+        let (text, pretty) = (format!("{exchange:?}"), format!("{exchange:#?}"));
+        assert!(text.contains("method: POST, target: 8 octets"), "{text}");
+        assert!(text.contains("fields: {X-Token: 7 octets, 19 octets: 1 octets}"), "{text}");
+        for text in [&text, &pretty] {
+            // As text, as a list of numbers, as a hash.
+            assert!(!text.contains("hunter") && !text.contains("104, 117") && !text.contains("165"), "{text}");
+            assert!(!text.replace(char::is_whitespace, "").contains("104,117"), "{text}");
+        }
+        let odd = Request { method: b"hunter2", target: b"", version, fields, content };
+        assert!(format!("{odd:?}").contains("method: 7 octets"));
+    }
 
     #[test]
     fn fields_compare_without_case_and_never_read_outside() {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::evidence::Scene;
-use crate::exchange::{Content, Exchange};
+use crate::exchange::{Content, Exchange, Octets};
 use crate::finding::{Family, Finding};
 use crate::path::Paths;
 use crate::registry::{KINDS, detectors};
@@ -11,7 +11,7 @@ use crate::scan::layout::Layout;
 use crate::scan::{Found, More, Scanner, Tally};
 
 /// Which detectors run, and how.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Settings {
     /// Key for value hashes in evidence; `None` prints no value hashes.
     pub evidence_key: Option<[u8; 32]>,
@@ -38,6 +38,14 @@ impl Settings {
 
     fn runs(&self, name: &str, family: Family) -> bool {
         self.only.as_ref().is_none_or(|only| only.iter().any(|wanted| wanted == name || wanted == family.as_str()))
+    }
+}
+
+/// Shows whether there is a key, and not the key.
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = self.evidence_key.map(|key| Octets::of(&key));
+        f.debug_struct("Settings").field("evidence_key", &key).field("only", &self.only).finish()
     }
 }
 

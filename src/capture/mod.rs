@@ -3,10 +3,14 @@
 pub mod file;
 pub mod live;
 
+use std::fmt;
+
+use apitap_detectors::exchange::Octets;
+
 use crate::time::Timestamp;
 
 /// A frame as it was captured; borrows from the ring or the read buffer.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Frame<'a> {
     /// When the capturing machine saw it.
     pub timestamp: Timestamp,
@@ -18,6 +22,20 @@ pub struct Frame<'a> {
     pub original_len: u32,
     /// What was captured of it.
     pub bytes: &'a [u8],
+}
+
+/// Shows how many octets there are, and not what they are.
+impl fmt::Debug for Frame<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { timestamp, link_type, interface, original_len, bytes } = self;
+        f.debug_struct("Frame")
+            .field("timestamp", timestamp)
+            .field("link_type", link_type)
+            .field("interface", interface)
+            .field("original_len", original_len)
+            .field("bytes", &Octets::of(bytes))
+            .finish()
+    }
 }
 
 /// A link-layer header type, by its number in the registry of tcpdump.org (`LINKTYPE_...`).

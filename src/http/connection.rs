@@ -1,8 +1,9 @@
 //! One connection: what its directions are doing, and the calls that drive it.
 
 use std::collections::VecDeque;
+use std::fmt;
 
-use apitap_detectors::exchange::Anomalies;
+use apitap_detectors::exchange::{Anomalies, Octets};
 
 use super::chunked::Chunks;
 use super::content::Means;
@@ -79,7 +80,7 @@ pub(super) struct Busy {
 }
 
 /// The message that a direction is at.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Side {
     /// `None` between messages, and in a message whose exchange was let go already.
     pub(super) message: Option<Box<Message>>,
@@ -88,6 +89,19 @@ pub(super) struct Side {
     pub(super) begun: Option<(Timestamp, Place)>,
     /// Octets that do not suffice yet to tell whether content is chunked.
     pub(super) held: Vec<u8>,
+}
+
+/// Shows how many octets are held, and not what they are.
+impl fmt::Debug for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { message, reading, begun, held } = self;
+        f.debug_struct("Side")
+            .field("message", message)
+            .field("reading", reading)
+            .field("begun", begun)
+            .field("held", &Octets::of(held))
+            .finish()
+    }
 }
 
 /// Where in a message a direction is.

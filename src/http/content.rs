@@ -1,6 +1,8 @@
 //! The content of one message: decoded, kept up to the inspection limit, and past it scanned in windows.
 
-use apitap_detectors::exchange::{self, Anomalies};
+use std::fmt;
+
+use apitap_detectors::exchange::{self, Anomalies, Octets};
 use apitap_detectors::scan::{Scanner, WindowScan};
 use sha2::{Digest, Sha256};
 
@@ -16,7 +18,7 @@ pub(super) struct Means<'a> {
 }
 
 /// The content of one message, as far as it has come.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Content {
     /// Decoded, up to the inspection limit.
     bytes: Vec<u8>,
@@ -37,6 +39,21 @@ pub(super) struct Content {
     /// Octets are missing.
     holed: bool,
     anomalies: Anomalies,
+}
+
+/// Shows how many octets there are, and not what they are.
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Content")
+            .field("bytes", &Octets::of(&self.bytes))
+            .field("len", &self.len)
+            .field("wire_len", &self.wire_len)
+            .field("decoder", &self.decoder)
+            .field("beyond", &self.beyond)
+            .field("undecoded", &self.undecoded)
+            .field("holed", &self.holed)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Content {

@@ -1,8 +1,9 @@
 //! A message as it is put together: its head and its content, in buffers that are used again.
 
+use std::fmt;
 use std::ops::Range;
 
-use apitap_detectors::exchange::{self, Anomalies, FieldLine, Fields};
+use apitap_detectors::exchange::{self, Anomalies, FieldLine, Fields, Octets};
 
 use super::Shared;
 use super::content::Content;
@@ -11,7 +12,7 @@ use super::identify::Role;
 use crate::time::Timestamp;
 
 /// A request or a response, as far as it was seen. Owns its bytes.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Message {
     /// Start line and header section, then the trailer section; folds are overwritten with spaces.
     pub(super) head: Vec<u8>,
@@ -35,6 +36,21 @@ pub(super) struct Message {
     pub(super) cut: bool,
     /// Bytes charged to the worker's budget, those of the content apart.
     pub(super) charged: usize,
+}
+
+/// Shows how many octets there are, and not what they are.
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("head", &Octets::of(&self.head))
+            .field("lines", &self.lines.len())
+            .field("status", &self.start.status)
+            .field("facts", &self.facts)
+            .field("content", &self.content)
+            .field("place", &self.place)
+            .field("anomalies", &self.anomalies)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Where a message stands in the streams of its connection; positions count octets from the first that was told, gaps

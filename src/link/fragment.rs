@@ -5,6 +5,7 @@
 //! and TCP's checksum has the last word; IPv6 says that the whole packet must go (RFC 5722), and so it does.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 
 use serde::Serialize;
 
@@ -89,7 +90,7 @@ impl FragmentCounters {
 }
 
 /// What became of a fragment.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(super) enum Offered<'a> {
     /// It made its packet whole.
     Whole(Packet<'a>),
@@ -100,7 +101,7 @@ pub(super) enum Offered<'a> {
 }
 
 /// Puts fragments together.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Defragmenter {
     limits: FragmentLimits,
     counters: FragmentCounters,
@@ -123,6 +124,17 @@ struct Key {
     identification: u32,
     /// Part of the key in IPv4 only: the fragments of an IPv6 packet need not agree on it.
     protocol: u8,
+}
+
+/// Shows how much is held, and not what.
+impl fmt::Debug for Defragmenter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Defragmenter")
+            .field("counters", &self.counters)
+            .field("packets", &self.packets.len())
+            .field("octets", &self.octets)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Defragmenter {
@@ -250,7 +262,6 @@ const LARGEST_PAYLOAD: usize = 65_535;
 const UNIT: usize = 8;
 
 /// A packet of which fragments have come.
-#[derive(Debug)]
 struct Partial {
     key: Key,
     since: Timestamp,

@@ -14,7 +14,7 @@ pub(super) enum Version {
 }
 
 /// An IP packet whose headers have been read.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(super) struct Packet<'a> {
     pub(super) src: Address,
     pub(super) dst: Address,

@@ -17,7 +17,10 @@ mod ppp;
 mod spread;
 mod tcp;
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+
+use apitap_detectors::exchange::Octets;
 
 pub use counters::{Counters, DropReason};
 pub use dissect::{Dissector, Options, Outcome};
@@ -93,7 +96,7 @@ impl Overlay {
 }
 
 /// A TCP segment; borrows its payload from the frame (or from the defragmenter). Lengths are checked, padding is gone.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Segment<'a> {
     /// The tunnel it came out of.
     pub overlay: Overlay,
@@ -113,6 +116,24 @@ pub struct Segment<'a> {
     pub snapped: u32,
     /// What its checksum says.
     pub checksum: Checksum,
+}
+
+/// Shows how many octets the payload has, and not what they are.
+impl fmt::Debug for Segment<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { overlay, src, dst, seq, ack, flags, payload, snapped, checksum } = self;
+        f.debug_struct("Segment")
+            .field("overlay", overlay)
+            .field("src", src)
+            .field("dst", dst)
+            .field("seq", seq)
+            .field("ack", ack)
+            .field("flags", flags)
+            .field("payload", &Octets::of(payload))
+            .field("snapped", snapped)
+            .field("checksum", checksum)
+            .finish()
+    }
 }
 
 impl Segment<'_> {

@@ -288,7 +288,7 @@ impl Segments for Spread {
 }
 
 /// Segments on their way to a worker; their payload lies in one buffer.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Batch {
     segments: Vec<Parked>,
     octets: Vec<u8>,
@@ -296,7 +296,6 @@ struct Batch {
     mark: Order,
 }
 
-#[derive(Debug)]
 struct Parked {
     moment: Moment,
     overlay: Overlay,

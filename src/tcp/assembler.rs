@@ -1,6 +1,9 @@
 //! One direction of a connection: segments in, octets in order out.
 
 use std::collections::BTreeMap;
+use std::fmt;
+
+use apitap_detectors::exchange::Octets;
 
 use super::{Counters, EndReason, HoldBudget, SeqNumber, StreamEvent};
 
@@ -27,13 +30,24 @@ pub struct Assembler {
 const PIECE_COST: usize = 96;
 
 /// A part of the stream that came early.
-#[derive(Debug)]
 struct Piece {
     octets: Box<[u8]>,
     /// The acknowledgment number that came with them.
     ack: Option<SeqNumber>,
     /// How many further octets the snap length cut off.
     snapped: u32,
+}
+
+/// Shows how many octets there are, and not what they are.
+impl fmt::Debug for Piece {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { octets, ack, snapped } = self;
+        f.debug_struct("Piece")
+            .field("octets", &Octets::of(octets))
+            .field("ack", ack)
+            .field("snapped", snapped)
+            .finish()
+    }
 }
 
 impl Piece {

@@ -14,6 +14,10 @@ mod seq;
 
 pub use seq::SeqNumber;
 
+use std::fmt;
+
+use apitap_detectors::exchange::Octets;
+
 use crate::counters::counters;
 
 /// Which way octets flow on a connection. Who is the client is not known here: `Forward` is the direction of the
@@ -46,7 +50,7 @@ impl Direction {
 }
 
 /// What a direction of a connection has to tell, in stream order: octets, a hole, the end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum StreamEvent<'a> {
     /// The next octets. In-order data is a slice of the frame; one event is (a part of) one segment.
     Data(&'a [u8]),
@@ -54,6 +58,17 @@ pub enum StreamEvent<'a> {
     Gap(u64),
     /// No more octets come in this direction.
     End(EndReason),
+}
+
+/// Shows how many octets there are, and not what they are.
+impl fmt::Debug for StreamEvent<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Data(octets) => f.debug_tuple("Data").field(&Octets::of(octets)).finish(),
+            Self::Gap(octets) => f.debug_tuple("Gap").field(octets).finish(),
+            Self::End(reason) => f.debug_tuple("End").field(reason).finish(),
+        }
+    }
 }
 
 /// Why a direction ended.
