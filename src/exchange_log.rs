@@ -2,8 +2,10 @@
 //!
 //! This is the one export that holds request targets as they were sent; see ARCHITECTURE.md, privacy.
 
+use apitap_detectors::endpoint;
 use apitap_detectors::exchange::{Exchange, Version};
 
+use crate::observation;
 use crate::time::{Rfc3339, Timestamp};
 
 /// How request targets are written.
@@ -12,7 +14,7 @@ pub enum Targets {
     /// As on the wire.
     #[default]
     Raw,
-    /// With path segments and query values that could be data masked.
+    /// With what could be data masked: path segments, query values, numbers in the place of names.
     Masked,
 }
 
@@ -25,24 +27,29 @@ pub fn write_line(line: &mut Vec<u8>, exchange: &Exchange<'_>, targets: Targets)
     object.key("dst").address(exchange.server.ip());
     object.key("dport").number(exchange.server.port().into());
     let request = exchange.request.as_ref();
-    object.key("method").text(request.map(|request| request.method));
-    object.key("host").text(request.and_then(|request| request.fields.get("host")));
-    match targets {
-        Targets::Raw => object.key("target").text(request.map(|request| request.target)),
-        Targets::Masked => {
-            let masked = request.map(|request| apitap_detectors::endpoint::redacted_target(request.target));
-            object.key("target").text(masked.as_ref().map(String::as_bytes));
+    let version = request.map(|request| request.version);
+    match (targets, request) {
+        (Targets::Masked, Some(request)) => {
+            object.key("method").text(Some(observation::method(request).as_bytes()));
+            object.key("host").text(observation::host(request).as_ref().map(String::as_bytes));
+            object.key("target").text(Some(endpoint::redacted_target(request.target).as_bytes()));
+        }
+        _ => {
+            object.key("method").text(request.map(|request| request.method));
+            object.key("host").text(request.and_then(|request| request.fields.get("host")));
+            object.key("target").text(request.map(|request| request.target));
         }
     }
     let response = exchange.response.as_ref();
-    let version = request.map(|request| request.version).or_else(|| response.map(|response| response.version));
-    object.key("version").text(version.and_then(version_text));
+    let version = version.or_else(|| response.map(|response| response.version));
+    object.key("version").text(version.and_then(|version| version_text(version, targets)));
     // A response to a request without a version has no status line.
     let status = response.map(|response| response.status).filter(|status| *status != 0);
     object.key("status").optional(status.map(u64::from));
     object.key("request_body_len").optional(request.map(|request| request.content.len));
     object.key("response_body_len").optional(response.map(|response| response.content.len));
-    object.key("response_content_type").text(response.and_then(|response| response.fields.get("content-type")));
+    let content_type = response.and_then(|response| response.fields.get("content-type"));
+    object.key("response_content_type").text(content_type.filter(|_| targets == Targets::Raw));
     if let Some(digest) = response.and_then(|response| response.content.sha256.filter(|_| response.content.len > 0)) {
         object.key("response_body_sha256").hex(&digest);
     }
@@ -52,12 +59,13 @@ pub fn write_line(line: &mut Vec<u8>, exchange: &Exchange<'_>, targets: Targets)
     object.close();
 }
 
-fn version_text(version: Version<'_>) -> Option<&[u8]> {
+/// A version other than HTTP's can be anything, so it is not told when masking.
+fn version_text(version: Version<'_>, targets: Targets) -> Option<&[u8]> {
     match version {
         Version::Http09 => None,
         Version::Http10 => Some(b"1.0"),
         Version::Http11 => Some(b"1.1"),
-        Version::Other(text) => Some(text),
+        Version::Other(text) => (targets == Targets::Raw).then_some(text),
     }
 }
 

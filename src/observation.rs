@@ -70,7 +70,7 @@ impl ExchangeContext {
             server: exchange.server,
             principal: None,
             host: exchange.request.as_ref().and_then(host),
-            method: exchange.request.as_ref().map(|request| keep(request.method, METHOD_LIMIT, is_method_octet)),
+            method: exchange.request.as_ref().map(method),
             endpoint: exchange.request.as_ref().map(|request| endpoint::template(request.target)),
             status: exchange.response.as_ref().map(|response| response.status),
             completeness: exchange.completeness,
@@ -79,12 +79,18 @@ impl ExchangeContext {
     }
 }
 
+/// The method of a request, without what is none.
+pub fn method(request: &Request<'_>) -> String {
+    keep(request.method, METHOD_LIMIT, is_method_octet)
+}
+
 /// The host a request asks for: that of an absolute-form target before the Host field's (RFC 9112 section 3.2.2).
-fn host(request: &Request<'_>) -> Option<String> {
+pub fn host(request: &Request<'_>) -> Option<String> {
     let authority = authority(request.target).or_else(|| request.fields.get("host"))?;
     // User information is no part of the host, and may be a password (RFC 3986 section 3.2.1).
     let host = authority.rsplit(|octet| *octet == b'@').next().unwrap_or_default();
     let mut host = keep(host, HOST_LIMIT, is_host_octet).to_ascii_lowercase();
+    mask_numbers(&mut host);
     // One host, one identity: without the default port, without the root's dot.
     for ending in [":80", "."] {
         if let Some(rest) = host.strip_suffix(ending) {
@@ -112,8 +118,21 @@ fn is_host_octet(octet: u8) -> bool {
     octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'-' | b':' | b'[' | b']')
 }
 
+/// Methods are words (the registry has none with a digit); a number in their place is a value.
 fn is_method_octet(octet: u8) -> bool {
-    octet.is_ascii_alphanumeric() || octet == b'-'
+    octet.is_ascii_alphabetic() || octet == b'-'
+}
+
+/// Masks runs of digits that are longer than those of addresses and ports: they could be a value.
+fn mask_numbers(text: &mut String) {
+    const LONGEST: usize = 5;
+    let digits = |octet: &u8| octet.is_ascii_digit();
+    let mut masked = String::with_capacity(text.len());
+    for run in text.as_bytes().chunk_by(|a, b| digits(a) == digits(b)) {
+        let is_number = run.len() > LONGEST && run.iter().all(digits);
+        masked.extend(run.iter().map(|octet| if is_number { '*' } else { char::from(*octet) }));
+    }
+    *text = masked;
 }
 
 #[cfg(test)]
@@ -149,6 +168,16 @@ mod tests {
 
     fn host_of(target: &[u8], field: &[u8]) -> Option<String> {
         context(b"GET", target, field).host
+    }
+
+    #[test]
+    fn a_number_in_the_place_of_a_name_is_masked() {
+        assert_eq!(
+            host_of(b"/", b"4111111111111111.a.example:8080").as_deref(),
+            Some("****************.a.example:8080")
+        );
+        assert_eq!(host_of(b"/", b"10.0.0.1:65535").as_deref(), Some("10.0.0.1:65535"));
+        assert_eq!(context(b"4111111111111111", b"/", b"").method.as_deref(), Some("________________"));
     }
 
     #[test]

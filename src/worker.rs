@@ -209,7 +209,10 @@ struct Flow {
 enum State {
     Live(Box<Live>),
     /// Over; where each direction stood, and whether an RST ended it: that could be forged, so what goes on is looked at.
-    Closed { ends: [Option<SeqNumber>; 2], by_reset: bool },
+    Closed {
+        ends: [Option<SeqNumber>; 2],
+        by_reset: bool,
+    },
 }
 
 #[derive(Debug, Default)]

@@ -76,10 +76,10 @@ fn what_comes_before_a_fault_is_used() {
     let output = apitap(&["read", "--alerts", "none", "--exchanges", "-"], &[&cut]);
     assert_ends(&output, 0, &["warning", "cut.pcap"]);
     assert!(text(&output.stdout).lines().count() > 100);
-    // A file among several that is none does not stop the others.
+    // A file among several that is none does not stop the others, but is not passed over in silence either.
     let absent = scratch.0.join("absent.pcap");
     let output = apitap(&["read", "--alerts", "none", "--exchanges", "-"], &[&absent, &demo()]);
-    assert_ends(&output, 0, &["absent.pcap"]);
+    assert_ends(&output, 1, &["absent.pcap"]);
     assert!(text(&output.stdout).lines().count() > 100);
 }
 
@@ -97,6 +97,7 @@ fn wrong_arguments_are_exit_2() {
         (&["read", "--inspect-limit", "lots"][..], "lots"),
         (&["read", "--inspect-limit", "1"], "4096"),
         (&["read", "--detectors", "pii.nonsense"], "pii.email"),
+        (&["read", "--detectors", ""], "pii.email"),
         (&["read", "--fail-on", "bad"], "critical"),
         (&["read", "--stats", "-", "--exchanges", "-"], "standard output"),
         (&["read", "--alerts", "-", "--exchanges", "-"], "standard output"),
@@ -112,6 +113,26 @@ fn wrong_arguments_are_exit_2() {
 fn an_output_that_cannot_be_written_is_exit_1() {
     assert_ends(&apitap(&["read", "--alerts", "/nonexistent/alerts"], &[&demo()]), 1, &["/nonexistent/alerts"]);
     assert_ends(&apitap(&["read", "--alerts", "/dev/full"], &[&demo()]), 1, &["/dev/full"]);
+}
+
+#[test]
+fn no_output_overwrites_an_input_or_another_output() {
+    let scratch = Scratch::new("clobber");
+    let capture = scratch.file("own.pcap", &fs::read(demo()).unwrap());
+    let own = capture.display().to_string();
+    assert_ends(&apitap(&["read", "--alerts", &own], &[&capture]), 2, &["own.pcap"]);
+    assert_eq!(fs::read(&capture).unwrap(), fs::read(demo()).unwrap());
+    let same = scratch.0.join("same").display().to_string();
+    assert_ends(&apitap(&["read", "--alerts", &same, "--exchanges", &same], &[&capture]), 2, &["same"]);
+}
+
+#[test]
+fn a_full_disk_behind_standard_error_stops_nothing() {
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_apitap"));
+    let output = command.args(["read"]).arg(demo()).stderr(full).stdin(Stdio::null()).output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(text(&output.stdout).lines().count() > 3);
 }
 
 #[test]

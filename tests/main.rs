@@ -12,10 +12,10 @@ mod corpus;
 mod laws;
 /// Live capture in network namespaces.
 mod live;
-/// The sensor beside a real server, on a wire of its own.
-mod sensor;
 /// What was on the wire is in no Debug output.
 mod privacy;
+/// The sensor beside a real server, on a wire of its own.
+mod sensor;
 /// The tree keeps its own rules.
 mod tidy;
 /// Conversations as segments.

@@ -28,7 +28,7 @@ impl Settings {
             "none" => return Ok(Some(Vec::new())),
             _ => {}
         }
-        let names = list.split(',').map(str::trim).filter(|name| !name.is_empty());
+        let names = list.split(',').map(str::trim);
         let only = names.map(|name| {
             let known = detectors().any(|detector| detector.name == name || detector.family.as_str() == name);
             if known { Ok(name.to_owned()) } else { Err(UnknownDetector { name: name.to_owned() }) }

@@ -1,9 +1,9 @@
 //! Where output goes, and what happens when it cannot.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 
 use super::args::Destination;
 
@@ -20,6 +20,7 @@ pub(super) enum Readers {
 pub(super) struct Output {
     name: String,
     writer: Option<BufWriter<Box<dyn Write>>>,
+    is_stdout: bool,
     failure: Option<io::Error>,
 }
 
@@ -36,12 +37,12 @@ impl Output {
             }
         };
         let writer = writer.map(|writer| BufWriter::with_capacity(64 * 1024, writer));
-        Ok(Self { name, writer, failure: None })
+        Ok(Self { name, writer, is_stdout: *destination == Destination::Stdout, failure: None })
     }
 
-    /// Whether writing is still of use.
+    /// Whether it is standard output.
     pub(super) fn is_stdout(&self) -> bool {
-        self.name == "standard output"
+        self.is_stdout
     }
 
     /// Whether writing is still of use.
@@ -71,6 +72,29 @@ impl Output {
             None => Ok(()),
         }
     }
+}
+
+/// Refuses outputs that would overwrite an input or one another.
+pub(super) fn check_distinct(inputs: &[PathBuf], outputs: &[&Destination]) -> Result<(), String> {
+    // What a path leads to; a file that is not there yet is told by its directory and name.
+    let identity = |path: &Path| match fs::metadata(path) {
+        Ok(metadata) => metadata.is_file().then(|| (metadata.dev(), metadata.ino(), None)),
+        Err(_) => {
+            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let folder = fs::metadata(parent).ok()?;
+            Some((folder.dev(), folder.ino(), path.file_name().map(ToOwned::to_owned)))
+        }
+    };
+    let mut taken: Vec<_> = inputs.iter().filter_map(|input| identity(input)).collect();
+    for output in outputs {
+        let Destination::File(path) = output else { continue };
+        let Some(identity) = identity(path) else { continue };
+        if taken.contains(&identity) {
+            return Err(format!("{} is read or written already; give each output a file of its own", path.display()));
+        }
+        taken.push(identity);
+    }
+    Ok(())
 }
 
 fn create(path: &Path, readers: Readers) -> io::Result<File> {

@@ -8,7 +8,7 @@ use apitap_detectors::finding::Severity;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::args::{Common, Destination, Format, ReadArgs};
-use super::outputs::{Output, Readers};
+use super::outputs::{self, Output, Readers};
 use super::{Exit, jsonl, stats, summary, table, tell};
 use crate::alert::{AlertBook, Emit, Revision};
 use crate::exchange_log::Targets;
@@ -60,6 +60,7 @@ impl Reading {
                 "standard output carries one thing: give all but one of --alerts, --exchanges and --stats a path";
             return Err(usage(line.into()));
         }
+        outputs::check_distinct(&args.files, &[&alerts, &exchanges, &stats]).map_err(usage)?;
         let keys = match &common.state {
             Some(state) => Keys::load_or_create(state).map_err(|error| usage(error.to_string()))?,
             None => Keys::Public,

@@ -11,6 +11,7 @@ use super::args::{Common, Format, RunArgs};
 use super::{Exit, detectors, jsonl, summary, table, tell};
 use crate::alert::{self, AlertBook, Emit, Revision};
 use crate::capture::live::{self as capture, Mode};
+use crate::http::OpenResponses;
 use crate::keys::{self, Keys};
 use crate::pipeline::live::{self, HealthTable, Sensor};
 use crate::pipeline::{Told, signals};
@@ -48,10 +49,11 @@ fn start(args: &RunArgs, common: &Common) -> Result<Running, (Exit, String)> {
     let state = common.state.clone().or_else(keys::default_state_directory);
     let state = state.ok_or_else(|| usage("no place for the installation's key; name one with --state DIR".into()))?;
     let keys = Keys::load_or_create(&state).map_err(|error| usage(error.to_string()))?;
-    let settings = worker::Settings {
+    let mut settings = worker::Settings {
         detectors: detectors(&args.detectors, &keys).map_err(usage)?,
         ..super::worker_settings(common)
     };
+    settings.http.open_responses = OpenResponses::Tell;
     if let Some(twice) = args.interfaces.iter().enumerate().find(|(n, name)| args.interfaces[..*n].contains(name)) {
         return Err(usage(format!("interface {} is named twice; once is enough", twice.1)));
     }

@@ -74,8 +74,6 @@ pub(super) struct Busy {
     pub(super) sides: [Side; 2],
     /// Exchanges that have begun, in the order of their requests.
     pub(super) slots: VecDeque<Slot>,
-    /// When each direction last told something, on the capture's clock.
-    pub(super) touched: [Timestamp; 2],
     deadline: Option<Timestamp>,
 }
 
@@ -151,13 +149,10 @@ impl Connection {
                 return;
             }
         }
-        self.work(cx, position, |work| {
-            work.busy.touched[side] = work.cx.order.time;
-            match event {
-                StreamEvent::Data(bytes) => work.feed(direction, bytes),
-                StreamEvent::Gap(octets) => work.gap(direction, octets),
-                StreamEvent::End(reason) => work.end(direction, reason),
-            }
+        self.work(cx, position, |work| match event {
+            StreamEvent::Data(bytes) => work.feed(direction, bytes),
+            StreamEvent::Gap(octets) => work.gap(direction, octets),
+            StreamEvent::End(reason) => work.end(direction, reason),
         });
     }
 

@@ -87,6 +87,8 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
                 *self.phase(direction) = Phase::Message;
                 0
             }
+            // A connection that has carried HTTP/1.1 does not turn into HTTP/2 by what one side says.
+            Start::Preface if self.link.client.is_some() => self.begin_head(direction, Role::Client, bytes),
             Start::Preface => {
                 self.cx.shared.counters.http2_connections += 1;
                 self.link.phases = [Phase::Switched; 2];

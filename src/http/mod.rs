@@ -42,14 +42,31 @@ pub struct Limits {
     /// How much the messages of a worker's connections may hold together, in bytes: heads, decoders, decoded content. Past
     /// it content is scanned only, heads that come in pieces are cut short, and connections have one exchange in flight.
     pub content_budget: usize,
+    /// Whether a response that stays open is told before it ends.
+    pub open_responses: OpenResponses,
     /// Whether decoded content is hashed (SHA-256).
     pub hash_content: bool,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { inspection: 1 << 20, content_budget: 256 << 20, hash_content: false }
+        Self {
+            inspection: 1 << 20,
+            content_budget: 256 << 20,
+            open_responses: OpenResponses::default(),
+            hash_content: false,
+        }
     }
+}
+
+/// What becomes of a response that stays open: an event stream, a long poll.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OpenResponses {
+    /// It is waited for: a capture has an end.
+    #[default]
+    Await,
+    /// It is told as it is after a while; what follows is counted only.
+    Tell,
 }
 
 /// What a connection needs from its surroundings during a call.

@@ -12,11 +12,11 @@
 
 use apitap_detectors::exchange::{Anomalies, Completeness, Exchange};
 
-use super::ExchangeSink;
 use super::connection::{Opened, Phase, Reading, Work};
 use super::framing::{self, Framing};
 use super::identify;
 use super::message::{Message, Place};
+use super::{ExchangeSink, OpenResponses};
 use crate::tcp::Direction;
 use crate::time::{Span, Timestamp};
 
@@ -24,10 +24,10 @@ use crate::time::{Span, Timestamp};
 const MAX_IN_FLIGHT: usize = 256;
 /// How long one half of an exchange is waited for where waiting is in doubt.
 const GRACE: Span = Span::from_secs(10);
-/// How long a response without a known length may be silent, and an event stream may go on, before it is told as open.
-const OPEN_AFTER: Span = Span::from_secs(30);
+/// How long an event stream may go on before it is told as open.
+const OPEN_STREAM: Span = Span::from_secs(30);
 /// How long any other response without a known length may go on before it is told as open.
-const OPEN_AT_LAST: Span = Span::from_secs(600);
+const OPEN_OTHER: Span = Span::from_secs(600);
 
 /// An exchange that has begun.
 #[derive(Debug)]
@@ -466,14 +466,14 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
                 Some(next.since + GRACE)
             }
             (Part::Awaited | Part::Reading, Part::Done(_)) => Some(first.response_until + GRACE),
-            (_, Part::Reading) => {
+            (_, Part::Reading) if self.cx.limits.open_responses == OpenResponses::Tell => {
                 let server = self.server()?;
                 let side = &self.busy.sides[server.index()];
                 let response = side.message.as_ref()?;
                 match side.reading {
                     Reading::UntilClose | Reading::Chunked(_) | Reading::Lost => {
-                        let at_last = if response.facts.event_stream { OPEN_AFTER } else { OPEN_AT_LAST };
-                        Some((self.busy.touched[server.index()] + OPEN_AFTER).min(first.response_since + at_last))
+                        let patience = if response.facts.event_stream { OPEN_STREAM } else { OPEN_OTHER };
+                        Some(first.response_since + patience)
                     }
                     Reading::Nothing
                     | Reading::Unsure

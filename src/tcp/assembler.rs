@@ -98,6 +98,11 @@ impl Assembler {
         self.ended
     }
 
+    /// Position of the next octet to hand on.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
     /// Sequence number of the next octet to hand on.
     pub fn next(&self) -> Option<SeqNumber> {
         self.next

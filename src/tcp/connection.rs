@@ -292,6 +292,9 @@ impl Connection {
     /// The receiver of `direction` has everything before `ack`.
     fn acknowledge<S: StreamSink>(&mut self, cx: &mut Context<'_, S>, direction: Direction, ack: SeqNumber) {
         let half = &mut self.halves[direction.index()];
+        if !half.is_credible_ack(ack) {
+            return;
+        }
         half.acked_last = Some(ack);
         if half.acked == Some(ack) {
             return;
@@ -620,6 +623,15 @@ mod tests {
         let _ = taken.send(FORWARD, syn);
         let _ = taken.send(REVERSE, answer(106));
         assert_eq!(taken.data(FORWARD, 106, "!").told()[0], "forged!");
+    }
+
+    #[test]
+    fn an_acknowledgment_of_much_that_was_not_seen_needs_another() {
+        let mut bench = Bench::default();
+        bench.handshake().data(REVERSE, 500, "abc").ack(FORWARD, 8_000_000).wait(1000).data(REVERSE, 503, "def");
+        assert_eq!(bench.told()[1], "abcdef");
+        bench.ack(FORWARD, 9_000_000).ack(FORWARD, 9_000_100).wait(1000);
+        assert_eq!(bench.told()[1], "abcdef<8999594>");
     }
 
     #[test]

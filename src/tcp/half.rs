@@ -16,6 +16,9 @@ const SILENT_HOLE_GRACE: Span = Span::from_secs(5);
 /// connection's sender, or the sensor missed so much that only a second segment can tell.
 pub(super) const WINDOW: i64 = 16 << 20;
 
+/// How many octets of a stream may have been missed in one go, as far as a single acknowledgment is believed.
+const MISSED_AT_ONCE: u64 = 1 << 20;
+
 /// One direction.
 #[derive(Debug, Default)]
 pub(super) struct Half {
@@ -28,6 +31,8 @@ pub(super) struct Half {
     pub(super) opening: Option<Box<Part<Box<[u8]>>>>,
     /// The highest acknowledgment from the receiver.
     pub(super) acked: Option<SeqNumber>,
+    /// One that lies far beyond all that was captured: a second one has to agree that so much was missed.
+    pub(super) acked_far: Option<SeqNumber>,
     /// The latest one. A receiver never goes back, so a lower one shows that the highest was not written by it.
     pub(super) acked_last: Option<SeqNumber>,
     /// Holes that the receiver has acknowledged.
@@ -151,6 +156,17 @@ impl Half {
         let credible = self.acked_position();
         let acked = acked.and_then(|wait| Some(wait.until.min(credible?)));
         acked.into_iter().chain(silent.map(|wait| wait.until))
+    }
+
+    /// Whether an acknowledgment may be the receiver's: no more than that was captured, give or take, or another one agrees.
+    pub(super) fn is_credible_ack(&mut self, ack: SeqNumber) -> bool {
+        let Some(acked) = self.assembler.position_of(ack) else { return true };
+        let known = self.assembler.held_until().unwrap_or(0).max(self.assembler.position());
+        if acked.saturating_sub(known) <= MISSED_AT_ONCE {
+            return true;
+        }
+        let before = self.acked_far.replace(ack);
+        before.is_some_and(|before| ack.distance_from(before) > 0 && i64::from(ack.distance_from(before)) <= WINDOW)
     }
 
     /// Up to where the receiver has acknowledged the stream, if that is further than was handed on.

@@ -3,6 +3,7 @@
 use apitap_detectors::exchange::Completeness;
 
 use super::rig::{Acknowledged, GET, Rig, SERVER, lines, only};
+use crate::http::{Limits, OpenResponses};
 use crate::tcp::Direction::Forward;
 
 #[test]
@@ -99,7 +100,10 @@ fn an_early_response_waits_for_its_request() {
 
 #[test]
 fn a_response_that_stays_open_is_told() {
-    let mut rig = Rig::new();
+    let mut waiting = Rig::new();
+    waiting.client(GET).server(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n").wait(200);
+    assert!(waiting.lines().is_empty());
+    let mut rig = Rig::with(Limits { open_responses: OpenResponses::Tell, ..Limits::default() });
     rig.client(GET).server(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n");
     rig.wait(20).server(b"data: 2\n\n").wait(9);
     assert!(rig.lines().is_empty());
