@@ -631,7 +631,7 @@ mod tests {
         bench.handshake().data(REVERSE, 500, "abc").ack(FORWARD, 8_000_000).wait(1000).data(REVERSE, 503, "def");
         assert_eq!(bench.told()[1], "abcdef");
         bench.ack(FORWARD, 9_000_000).ack(FORWARD, 9_000_100).wait(1000);
-        assert_eq!(bench.told()[1], "abcdef<8999594>");
+        assert_eq!(bench.told()[1], "abcdef<8999494>");
     }
 
     #[test]
