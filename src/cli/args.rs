@@ -26,7 +26,7 @@ pub enum Command {
     /// Analyse capture files; stores nothing
     #[command(after_help = "\
 Exit status: 0 fine (also: a truncated last record, an unknown link type, no HTTP at all, each with a warning);
-1 not one record readable, or an output failed; 2 usage; 3 findings at or above --fail-on, and all else fine.")]
+1 a file without a readable record, or an output failed; 2 usage; 3 findings at or above --fail-on, and all else fine.")]
     Read(ReadArgs),
     /// Be the sensor: capture, detect, tell
     #[command(after_help = "\
