@@ -2,6 +2,8 @@
 
 /// Captures and the exchanges in them.
 mod cases;
+/// The fuzz targets, on their seeds and on mutations of them.
+mod fuzz;
 /// What must hold whatever the traffic is.
 mod laws;
 /// Live capture in network namespaces.
