@@ -8,6 +8,8 @@ mod cases;
 mod cli;
 /// A larger corpus, where one is given.
 mod corpus;
+/// The fuzz targets, on their seeds and on mutations of them.
+mod fuzz;
 /// What must hold whatever the traffic is.
 mod laws;
 /// Live capture in network namespaces.

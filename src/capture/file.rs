@@ -89,7 +89,11 @@ impl Reader {
             Some(error) if input.is_gzip() => Err(ReadErrorKind::NoRecord(Fault::Gzip(error))),
             Some(error) => Err(ReadErrorKind::from_io(error)),
             None if input.available().is_empty() && !input.is_gzip() => Err(ReadErrorKind::Empty),
-            None => Err(ReadErrorKind::NotACapture(Content::guess(input.available(), input.is_gzip()))),
+            None => {
+                // A pipe may have given a few octets only.
+                input.want(Content::SAMPLE);
+                Err(ReadErrorKind::NotACapture(Content::guess(input.available(), input.is_gzip())))
+            }
         }
     }
 

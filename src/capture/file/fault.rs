@@ -117,6 +117,9 @@ pub enum Content {
 }
 
 impl Content {
+    /// How many octets are enough for a guess.
+    pub(super) const SAMPLE: usize = 256;
+
     /// Guesses from the first octets.
     pub(super) fn guess(head: &[u8], gzip: bool) -> Self {
         let starts = |magic: &[u8]| head.starts_with(magic);
@@ -152,7 +155,7 @@ impl fmt::Display for Content {
 }
 
 fn is_text(head: &[u8]) -> bool {
-    let head = head.get(..256).unwrap_or(head);
+    let head = head.get(..Content::SAMPLE).unwrap_or(head);
     let cut = match std::str::from_utf8(head) {
         Ok(_) => head.len(),
         // A character cut in two by the end of the sample.

@@ -313,6 +313,15 @@ impl Read for Drip {
     }
 }
 
+#[test]
+fn a_pipe_that_drips_is_named_alike() {
+    let told = |piece| {
+        Reader::from_read("a pipe", Drip(Cursor::new(b"plain text with a NUL at the end\0".to_vec()), piece)).err()
+    };
+    assert!(told(100).unwrap().to_string().ends_with("known here"));
+    assert_eq!(told(1).unwrap().to_string(), told(100).unwrap().to_string());
+}
+
 /// A valid file of either format with frames of these lengths.
 fn build(frames: &[Vec<u8>], ng: bool) -> Vec<u8> {
     let mut file = if ng {
