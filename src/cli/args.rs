@@ -1,5 +1,6 @@
 //! What the user may type.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -28,6 +29,12 @@ pub enum Command {
 Exit status: 0 fine (also: a truncated last record, an unknown link type, no HTTP at all, each with a warning);
 1 not one record readable, or an output failed; 2 usage; 3 findings at or above --fail-on, and all else fine.")]
     Read(ReadArgs),
+    /// The embedded ClickHouse, served over HTTP on loopback
+    #[command(after_help = "\
+Where it serves is written to store.json in the state directory. Passwords of the users sensor, analyst (reads, and changes the
+status of alerts) and reader are in files of these names, in the folder 'credentials' of the data:
+  curl -u reader:$(cat DIR/credentials/reader) http://127.0.0.1:8123/ -d 'SELECT version()'")]
+    Store(StoreArgs),
 }
 
 /// Options of every command.
@@ -81,6 +88,26 @@ pub struct ReadArgs {
     /// Exit with status 3 when there is an alert of this severity or a higher one
     #[arg(long, value_name = "SEVERITY", value_parser = severity)]
     pub fail_on: Option<Severity>,
+}
+
+/// Arguments of `apitap store`.
+#[derive(Args, Debug)]
+pub struct StoreArgs {
+    /// Directory of the data; by default 'store' in the state directory
+    #[arg(long, value_name = "DIR")]
+    pub path: Option<PathBuf>,
+    /// Loopback address and port; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8123")]
+    pub listen: SocketAddr,
+    /// The engine's library; by default what APITAP_LIBCHDB names, else libchdb.so beside the program
+    #[arg(long, value_name = "FILE")]
+    pub libchdb: Option<PathBuf>,
+    /// Memory that the engine may use
+    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = size_between::<{ 256 << 20 }, { 1 << 40 }>)]
+    pub engine_memory: Size,
+    /// End when standard input, a pipe, ends
+    #[arg(long, hide = true)]
+    pub until_stdin_ends: bool,
 }
 
 /// How alerts are written.

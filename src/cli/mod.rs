@@ -6,6 +6,7 @@ pub mod jsonl;
 mod outputs;
 mod read;
 mod stats;
+mod store;
 mod summary;
 pub mod table;
 mod text;
@@ -44,6 +45,7 @@ pub fn run(command_line: &Apitap) -> Exit {
     hardening::mute_panics();
     match &command_line.command {
         Command::Read(args) => read::run(args, &command_line.common),
+        Command::Store(args) => store::run(args, &command_line.common),
     }
 }
 
