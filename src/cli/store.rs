@@ -3,7 +3,7 @@
 use super::args::{Common, StoreArgs};
 use super::{Exit, tell};
 use crate::keys::default_state_directory;
-use crate::store::gateway::{self, Lifetime, Options, StoreError};
+use crate::store::gateway::{self, Confinement, Lifetime, Options, StoreError};
 
 pub(super) fn run(args: &StoreArgs, common: &Common) -> Exit {
     let state = common.state.clone().or_else(default_state_directory);
@@ -26,7 +26,13 @@ pub(super) fn run(args: &StoreArgs, common: &Common) -> Exit {
         memory: args.engine_memory.0,
         lifetime: if args.until_stdin_ends { Lifetime::StandardInput } else { Lifetime::Signal },
     };
-    let ended = gateway::serve(&options, |store| {
+    let ended = gateway::serve(&options, |store, confinement| {
+        if confinement == Confinement::User {
+            tell(
+                "warning: this kernel has no Landlock: whoever has a password of the store can read what this user can, \
+                 with the function file()",
+            );
+        }
         tell(&format!(
             "store: serving ClickHouse {} on http://{} from {}; credentials in {}",
             store.version,

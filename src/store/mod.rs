@@ -1,6 +1,7 @@
 //! The history of alerts, in ClickHouse: one dialect and one way, its HTTP interface, whether the other end is the
 //! embedded engine ([`gateway`]), a server or a cluster.
 
+pub mod client;
 pub mod gateway;
 
 /// The database of everything that is stored.

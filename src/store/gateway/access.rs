@@ -56,13 +56,13 @@ fn is_status_change(query: &Query) -> bool {
 fn is_allowed_control(text: &[u8]) -> bool {
     let words: Vec<_> = Tokens::new(text).take(3).map(|token| token.bytes.to_ascii_uppercase()).collect();
     let word = |index: usize| words.get(index).map_or(&b""[..], Vec::as_slice);
-    match (word(0), word(1), word(2)) {
-        (b"SET" | b"USE" | b"BACKUP" | b"RESTORE" | b"KILL", ..) => true,
-        (b"SYSTEM", b"FLUSH", _) => true,
-        (b"SYSTEM", b"START" | b"STOP", b"MERGES" | b"TTL" | b"VIEW" | b"VIEWS") => true,
-        (b"SYSTEM", b"REFRESH" | b"WAIT" | b"CANCEL", b"VIEW") => true,
-        _ => false,
-    }
+    matches!(
+        (word(0), word(1), word(2)),
+        (b"SET" | b"USE" | b"BACKUP" | b"RESTORE" | b"KILL", ..)
+            | (b"SYSTEM", b"FLUSH", _)
+            | (b"SYSTEM", b"START" | b"STOP", b"MERGES" | b"TTL" | b"VIEW" | b"VIEWS")
+            | (b"SYSTEM", b"REFRESH" | b"WAIT" | b"CANCEL", b"VIEW")
+    )
 }
 
 #[cfg(test)]

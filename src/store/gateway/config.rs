@@ -15,7 +15,7 @@ pub(super) struct Limits {
 
 /// All that the store's clients may do, in one statement of the engine's own. What is not granted: functions and engines
 /// that read files, addresses or other servers, dictionaries' sources apart, users, functions and stopping the engine.
-const GRANT: &str = "GRANT SHOW, SELECT, INSERT, ALTER, CREATE, DROP, TRUNCATE, OPTIMIZE, dictGet, KILL QUERY, SYSTEM VIEWS, \
+const GRANT: &str = "GRANT SHOW, SELECT, INSERT, ALTER, CREATE DATABASE, CREATE TABLE, CREATE VIEW, CREATE TEMPORARY TABLE, DROP, TRUNCATE, OPTIMIZE, dictGet, KILL QUERY, SYSTEM VIEWS, \
                      SYSTEM FLUSH, SYSTEM MERGES, SYSTEM TTL MERGES, BACKUP ON *.*";
 
 /// Writes `config.xml` and `users.xml` into `folder`, for data in `data` and backups in `backups`.
@@ -32,9 +32,9 @@ fn config(users: &str, data: &str, backups: &str, Limits { memory }: Limits) -> 
         "<clickhouse>
     <users_config>{users}</users_config>
     <user_files_path>{data}/user_files/</user_files_path>
+    <user_scripts_path>/dev/null/</user_scripts_path>
     <tmp_path>{data}/tmp/</tmp_path>
     <backups><allowed_path>{backups}</allowed_path></backups>
-    <timezone>UTC</timezone>
     <max_server_memory_usage>{memory}</max_server_memory_usage>
     <mark_cache_size>{mark_cache}</mark_cache_size>
     <uncompressed_cache_size>0</uncompressed_cache_size>
@@ -55,6 +55,7 @@ fn config(users: &str, data: &str, backups: &str, Limits { memory }: Limits) -> 
     )
 }
 
+/// Data is never evaluated: `VALUES (file('...'))` would be, and so would text that the `format` function reads.
 fn users(Limits { memory }: Limits) -> String {
     let query_memory = memory / 4 * 3;
     format!(
@@ -64,7 +65,11 @@ fn users(Limits { memory }: Limits) -> String {
             <max_memory_usage>{query_memory}</max_memory_usage>
             <max_execution_time>120</max_execution_time>
             <max_threads>2</max_threads>
+            <input_format_values_interpret_expressions>0</input_format_values_interpret_expressions>
+            <input_format_values_deduce_templates_of_expressions>0</input_format_values_deduce_templates_of_expressions>
             <constraints>
+                <input_format_values_interpret_expressions><const/></input_format_values_interpret_expressions>
+                <input_format_values_deduce_templates_of_expressions><const/></input_format_values_deduce_templates_of_expressions>
                 <max_execution_time><min>1</min><max>7200</max></max_execution_time>
                 <max_memory_usage><min>1</min><max>{query_memory}</max></max_memory_usage>
             </constraints>

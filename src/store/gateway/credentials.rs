@@ -159,7 +159,10 @@ mod tests {
         assert_eq!(presented(&headers(&[]), none), pair("default", ""));
         assert_eq!(presented(&headers(&[]), given), pair("parameter user", "parameter password"));
         assert_eq!(presented(&headers(&[basic]), given), pair("reader", "a:b"));
-        assert_eq!(presented(&headers(&[basic, ("x-clickhouse-user", "u"), ("x-clickhouse-key", "k")]), given), pair("u", "k"));
+        assert_eq!(
+            presented(&headers(&[basic, ("x-clickhouse-user", "u"), ("x-clickhouse-key", "k")]), given),
+            pair("u", "k")
+        );
         assert_eq!(presented(&headers(&[("authorization", "Bearer x")]), none), pair("default", ""));
     }
 

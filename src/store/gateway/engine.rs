@@ -49,8 +49,7 @@ pub(super) struct Engine {
 impl Engine {
     /// Loads the library and opens the data below the absolute path `data`.
     pub(super) fn start(library: &Path, data: &Path, config: &Path) -> Result<Self, EngineError> {
-        let loaded =
-            Library::load(library).map_err(|source| EngineError::Load { path: library.to_owned(), source })?;
+        let loaded = Library::load(library).map_err(|source| EngineError::Load { path: library.to_owned(), source })?;
         let argument = |name: &str, path: &Path| CString::new(format!("--{name}={}", path.display()));
         let open = || EngineError::Open(data.to_owned());
         let arguments = vec![

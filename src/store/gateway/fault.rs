@@ -67,7 +67,12 @@ impl Fault {
     /// The whole message, as the body of a response has it, without a line end.
     pub(super) fn message(&self, version: &str) -> String {
         match self {
-            Self::Engine(message) if message.starts_with("Code: ") => format!("{} (version {version})", message.trim_end()),
+            Self::Engine(message) if message.trim_end().ends_with(&format!("(version {version})")) => {
+                message.trim_end().into()
+            }
+            Self::Engine(message) if message.starts_with("Code: ") => {
+                format!("{} (version {version})", message.trim_end())
+            }
             Self::Engine(message) => {
                 format!("Code: 1002. DB::Exception: {}. (UNKNOWN_EXCEPTION) (version {version})", message.trim_end())
             }
@@ -152,10 +157,9 @@ fn refused_code(refused: Refused) -> (u32, &'static str) {
 fn status_of(code: u32) -> StatusCode {
     match code {
         164 | 192 | 193 | 291 | 492 | 497 | 516 => StatusCode::FORBIDDEN,
-        6 | 26 | 27 | 33 | 36 | 38 | 40 | 41 | 62 | 69 | 72 | 117 | 130 | 386 | 393 | 441 | 456 | 457 => {
-            StatusCode::BAD_REQUEST
-        }
-        16 | 46 | 47 | 60 | 81 | 115 => StatusCode::NOT_FOUND,
+        6 | 15 | 25 | 26 | 27 | 33 | 36 | 38 | 40 | 41 | 44 | 53 | 62 | 69 | 72 | 117 | 130 | 321 | 376 | 386 | 441
+        | 456 | 457 => StatusCode::BAD_REQUEST,
+        16 | 46 | 47 | 50 | 56 | 60 | 63 | 73 | 78 | 81 | 115 | 336 => StatusCode::NOT_FOUND,
         48 => StatusCode::NOT_IMPLEMENTED,
         159 => StatusCode::REQUEST_TIMEOUT,
         202 | 241 => StatusCode::SERVICE_UNAVAILABLE,

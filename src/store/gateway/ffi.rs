@@ -176,7 +176,8 @@ impl Connection {
 
     /// Says what `sql` would do, without doing it.
     pub(super) fn classify(&mut self, sql: &[u8]) -> Option<Analysis> {
-        let mut raw = RawAnalysis { struct_size: size_of::<RawAnalysis>() as u32, statement_count: 0, flags: 0, class: 4 };
+        let mut raw =
+            RawAnalysis { struct_size: size_of::<RawAnalysis>() as u32, statement_count: 0, flags: 0, class: 4 };
         // SAFETY: `sql` with its length, no database, and a structure that says how large it is.
         let state =
             unsafe { (self.library.classify)(self.raw(), sql.as_ptr(), sql.len(), ptr::null(), 0, &raw mut raw) };
@@ -398,6 +399,13 @@ pub(super) fn exit_at_once(status: u8) -> ! {
     }
     // SAFETY: ends the process; takes a number.
     unsafe { _exit(status.into()) }
+}
+
+/// Makes UTC the time zone of this process, and so of the engine, which does not take it from its configuration. There must
+/// be no other thread yet.
+pub(super) fn use_utc() {
+    // SAFETY: nothing else reads or writes the environment, as there is no other thread.
+    unsafe { std::env::set_var("TZ", "UTC") };
 }
 
 /// Whether the kernel says that this process has more privileges than its user (`AT_SECURE`), so that its environment

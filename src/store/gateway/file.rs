@@ -1,17 +1,20 @@
 //! Files that are whole or not there.
 
-use std::fs::{self, OpenOptions, Permissions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// Writes `bytes` to `path`, readable by its owner alone.
+/// Writes `bytes` to `path`, readable by its owner alone; whoever opens it finds the old bytes or the new ones.
 pub(super) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    write(path, bytes, 0o600)
+    let (unnamed, mut file) = create_unnamed(path, 0o600)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&unnamed, path)
 }
 
-/// Writes `bytes` to `path` with `mode`; whoever opens it finds the old bytes or the new ones.
-pub(super) fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+/// Makes a file beside `path`, which is to get that name when it is written, and gives its name until then.
+pub(super) fn create_unnamed(path: &Path, mode: u32) -> io::Result<(PathBuf, File)> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}", std::process::id()));
     let unnamed = path.with_file_name(name);
@@ -20,9 +23,7 @@ pub(super) fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unnamed)?;
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unnamed)?;
     file.set_permissions(Permissions::from_mode(mode))?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&unnamed, path)
+    Ok((unnamed, file))
 }

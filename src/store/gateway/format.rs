@@ -14,8 +14,21 @@ pub(super) enum Pieces {
 /// How pieces of a result in this format are put together.
 pub(super) fn pieces(format: &str) -> Pieces {
     match format {
-        "RowBinary" | "Native" | "TSV" | "TabSeparated" | "TSVRaw" | "TabSeparatedRaw" | "CSV" | "TSKV" | "LineAsString"
-        | "RawBLOB" | "JSONEachRow" | "JSONLines" | "NDJSON" | "JSONStringsEachRow" | "JSONCompactEachRow"
+        "RowBinary"
+        | "Native"
+        | "TSV"
+        | "TabSeparated"
+        | "TSVRaw"
+        | "TabSeparatedRaw"
+        | "CSV"
+        | "TSKV"
+        | "LineAsString"
+        | "RawBLOB"
+        | "JSONEachRow"
+        | "JSONLines"
+        | "NDJSON"
+        | "JSONStringsEachRow"
+        | "JSONCompactEachRow"
         | "JSONCompactStringsEachRow" => Pieces::Concatenate,
         "RowBinaryWithNamesAndTypes" => Pieces::HeaderOnce,
         _ => Pieces::None,
@@ -25,14 +38,29 @@ pub(super) fn pieces(format: &str) -> Pieces {
 /// The media type that ClickHouse sends with a format.
 pub(super) fn content_type(format: &str) -> &'static str {
     match format {
-        "JSONEachRow" | "JSONLines" | "NDJSON" | "JSONStringsEachRow" | "JSONCompactEachRow"
-        | "JSONCompactStringsEachRow" | "JSONEachRowWithProgress" => "application/x-ndjson; charset=UTF-8",
+        "JSONEachRow"
+        | "JSONLines"
+        | "NDJSON"
+        | "JSONStringsEachRow"
+        | "JSONCompactEachRow"
+        | "JSONCompactStringsEachRow"
+        | "JSONEachRowWithProgress" => "application/x-ndjson; charset=UTF-8",
         json if json.starts_with("JSON") => "application/json; charset=UTF-8",
         csv if csv.starts_with("CSV") => "text/csv; charset=UTF-8; header=absent",
         tsv if tsv.starts_with("TSV") || tsv.starts_with("TabSeparated") => "text/tab-separated-values; charset=UTF-8",
         "XML" => "application/xml; charset=UTF-8",
-        "Native" | "RowBinary" | "RowBinaryWithNames" | "RowBinaryWithNamesAndTypes" | "Parquet" | "Arrow"
-        | "ArrowStream" | "ORC" | "Avro" | "MsgPack" | "BSONEachRow" | "Protobuf" => "application/octet-stream",
+        "Native"
+        | "RowBinary"
+        | "RowBinaryWithNames"
+        | "RowBinaryWithNamesAndTypes"
+        | "Parquet"
+        | "Arrow"
+        | "ArrowStream"
+        | "ORC"
+        | "Avro"
+        | "MsgPack"
+        | "BSONEachRow"
+        | "Protobuf" => "application/octet-stream",
         _ => "text/plain; charset=UTF-8",
     }
 }

@@ -32,7 +32,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsFd;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
@@ -41,6 +41,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
 use tokio::signal::unix::{SignalKind, signal};
 
+pub use confine::Confinement;
 pub use credentials::{Role, read_password};
 pub use engine::EngineError;
 use fault::Fault;
@@ -140,7 +141,7 @@ pub enum StoreError {
 }
 
 /// Serves until it is told to end, and then ends the process. `ready` is called once requests are answered.
-pub fn serve(options: &Options, ready: impl FnOnce(&Whereabouts)) -> Result<Infallible, StoreError> {
+pub fn serve(options: &Options, ready: impl FnOnce(&Whereabouts, Confinement)) -> Result<Infallible, StoreError> {
     let folders = Folders::make(&options.path)?;
     // Held until the process ends, however it ends.
     let _lock = folders.lock()?;
@@ -149,27 +150,36 @@ pub fn serve(options: &Options, ready: impl FnOnce(&Whereabouts)) -> Result<Infa
         .map_err(|source| StoreError::Folder { path: folders.credentials.clone(), source })?;
     config::write(&folders.config, &folders.data, &folders.backups, config::Limits { memory: options.memory })
         .map_err(|source| StoreError::Folder { path: folders.config.clone(), source })?;
+    let mut publication = Publication::prepare(&options.state)?;
     // Before any thread is started, the engine's or ours.
-    confine::confine().map_err(|error| StoreError::Confine(error.into()))?;
+    confine::give_up_privileges().map_err(|error| StoreError::Confine(error.into()))?;
+    let confinement = confine::stay_in(&confine::Places {
+        data: [&folders.data, &folders.backups],
+        config: &folders.config,
+        state: &options.state,
+        library: &options.library,
+    })
+    .map_err(|error| StoreError::Confine(io::Error::other(error)))?;
+    ffi::use_utc();
     let engine = engine::Engine::start(&options.library, &folders.data, &folders.config.join("config.xml"))?;
     let address = listener.local_addr().map_err(StoreError::Runtime)?;
     let whereabouts = Whereabouts {
         address,
         pid: std::process::id(),
         path: folders.path.clone(),
-        credentials: folders.credentials.clone(),
+        credentials: folders.credentials,
         version: engine.version().to_owned(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StoreError::Runtime)?;
     runtime.block_on(async {
         let end = End::listen(options.lifetime).map_err(StoreError::Runtime)?;
         let listener = tokio::net::TcpListener::from_std(listener).map_err(StoreError::Runtime)?;
-        publish(&options.state, &whereabouts)?;
-        ready(&whereabouts);
+        publication.publish(&whereabouts)?;
+        ready(&whereabouts, confinement);
         server::Server { engine, credentials }.serve(listener, end.wait()).await;
+        publication.withdraw();
         Ok::<(), StoreError>(())
     })?;
-    withdraw(&options.state, &whereabouts);
     // The engine's destructors are not to be run: some of its threads may still be there.
     ffi::exit_at_once(0)
 }
@@ -209,8 +219,14 @@ impl Folders {
     fn lock(&self) -> Result<File, StoreError> {
         let path = self.path.join("lock");
         let fail = |source| StoreError::Folder { path: path.clone(), source };
-        let mut file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(fail)?;
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .map_err(fail)?;
         if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
             let mut holder = String::new();
             let is_read = file.read_to_string(&mut holder).is_ok() && !holder.trim().is_empty();
@@ -232,23 +248,54 @@ fn listen(address: SocketAddr) -> Result<TcpListener, StoreError> {
     Ok(listener)
 }
 
-/// Says where the store is. Its group may read it, as it may read some of the credentials.
-fn publish(state: &Path, whereabouts: &Whereabouts) -> Result<(), StoreError> {
-    let path = state.join(Whereabouts::FILE);
-    let written = || {
-        DirBuilder::new().recursive(true).mode(0o750).create(state)?;
-        let mut json = serde_json::to_vec_pretty(whereabouts)?;
-        json.push(b'\n');
-        file::write(&path, &json, 0o640)
-    };
-    written().map_err(|source| StoreError::Folder { path: path.clone(), source })
+/// `store.json` before and after it has its name. It is opened while that is still allowed, and written once there is
+/// something to say.
+struct Publication {
+    path: PathBuf,
+    unnamed: PathBuf,
+    file: File,
 }
 
-/// Takes that back, unless another store has said it is here since.
-fn withdraw(state: &Path, whereabouts: &Whereabouts) {
-    if Whereabouts::read(state).is_ok_and(|last| last == *whereabouts) {
-        // What is left says where a store was; whoever reads it has to ask anyway.
-        let _ = fs::remove_file(state.join(Whereabouts::FILE));
+impl Publication {
+    fn prepare(state: &Path) -> Result<Self, StoreError> {
+        let path = state.join(Whereabouts::FILE);
+        let prepared = || {
+            DirBuilder::new().recursive(true).mode(0o750).create(state)?;
+            // Its group may read it, as it may read some of the credentials.
+            file::create_unnamed(&path, 0o640)
+        };
+        match prepared() {
+            Ok((unnamed, file)) => Ok(Self { path, unnamed, file }),
+            Err(source) => Err(StoreError::Folder { path, source }),
+        }
+    }
+
+    /// Says where the store is.
+    fn publish(&mut self, whereabouts: &Whereabouts) -> Result<(), StoreError> {
+        let mut written = || {
+            let json = serde_json::to_string_pretty(whereabouts)? + "\n";
+            self.file.write_all(json.as_bytes())?;
+            self.file.sync_all()?;
+            fs::rename(&self.unnamed, &self.path)
+        };
+        written().map_err(|source| StoreError::Folder { path: self.path.clone(), source })
+    }
+
+    /// Takes that back, unless another store has said since that it is here.
+    fn withdraw(&self) {
+        let identity = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+        let named = fs::metadata(&self.path).map(identity).ok();
+        if named.is_some() && named == self.file.metadata().map(identity).ok() {
+            // What is left says where a store was; whoever reads it has to ask anyway.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+impl Drop for Publication {
+    fn drop(&mut self) {
+        // There only when the store could not start.
+        let _ = fs::remove_file(&self.unnamed);
     }
 }
 
@@ -268,11 +315,7 @@ impl End {
                 Some(pipe::Receiver::from_owned_fd(input)?)
             }
         };
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            input,
-        })
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())?, input })
     }
 
     async fn wait(mut self) {

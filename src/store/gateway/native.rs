@@ -99,9 +99,7 @@ impl<'a> Reader<'a> {
             "Array" | "Nullable" | "Tuple" | "Nested" | "Map" => {
                 arguments.iter().try_for_each(|argument| self.prefix(element(name, argument), depth))
             }
-            "SimpleAggregateFunction" => {
-                arguments.last().map_or(Ok(()), |argument| self.prefix(argument, depth))
-            }
+            "SimpleAggregateFunction" => arguments.last().map_or(Ok(()), |argument| self.prefix(argument, depth)),
             _ => Ok(()),
         }
     }
@@ -262,9 +260,18 @@ mod tests {
         check("Array(String)", 1, &[0; 8]);
         check("Map(String, UInt8)", 1, &[1, 0, 0, 0, 0, 0, 0, 0, 1, b'k', 7]);
         check("Tuple(a UInt8, `b c` Tuple(UInt8, String))", 1, &[1, 2, 1, b'x']);
-        check("Array(Tuple(kind LowCardinality(String), offset UInt64))", 1, &[&[1, 0, 0, 0, 0, 0, 0, 0], &[0; 8][..]].concat());
-        let dictionary = [&[1, 0, 0, 0, 0, 0, 0, 0][..], &[0, 6, 0, 0, 0, 0, 0, 0], &[2, 0, 0, 0, 0, 0, 0, 0], b"\0\x01a"];
-        check("LowCardinality(Nullable(String))", 2, &[&dictionary.concat()[..], &[2, 0, 0, 0, 0, 0, 0, 0, 1, 0]].concat());
+        check(
+            "Array(Tuple(kind LowCardinality(String), offset UInt64))",
+            1,
+            &[&[1, 0, 0, 0, 0, 0, 0, 0], &[0; 8][..]].concat(),
+        );
+        let dictionary =
+            [&[1, 0, 0, 0, 0, 0, 0, 0][..], &[0, 6, 0, 0, 0, 0, 0, 0], &[2, 0, 0, 0, 0, 0, 0, 0], b"\0\x01a"];
+        check(
+            "LowCardinality(Nullable(String))",
+            2,
+            &[&dictionary.concat()[..], &[2, 0, 0, 0, 0, 0, 0, 0, 1, 0]].concat(),
+        );
     }
 
     #[test]

@@ -256,13 +256,14 @@ mod tests {
 
     #[test]
     fn parameters_are_told_apart() {
-        let query = post("/?database=d&default_format=CSV&param_x=%00a&max_threads=1&compress=1&session_id=s", b"SELECT 1");
+        let query =
+            post("/?database=d&default_format=CSV&param_x=%00a&max_threads=1&compress=1&session_id=s", b"SELECT 1");
         assert_eq!(query.database.as_deref(), Some(&b"d"[..]));
         assert_eq!(query.format.as_deref(), Some("CSV"));
         assert_eq!(query.values, [(b"x".to_vec(), b"\0a".to_vec())]);
         assert_eq!(query.settings, [("max_threads".to_owned(), b"1".to_vec())]);
         assert!(query.compress && !query.is_safe);
-        let wrong = super::Head::new(Method::GET, &"/?a%27b=1&query=SELECT+1".parse().unwrap(), HeaderMap::new());
+        let wrong = Head::new(Method::GET, &"/?a%27b=1&query=SELECT+1".parse().unwrap(), HeaderMap::new());
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         assert_eq!(runtime.block_on(wrong.with_content(Bytes::new())).unwrap_err().code(), 115);
     }
@@ -272,10 +273,10 @@ mod tests {
         let form = b"--b\r\nContent-Disposition: form-data; name=\"query\"\r\n\r\nSELECT {x:String}\r\n\
                      --b\r\nContent-Disposition: form-data; name=\"param_x\"\r\n\r\n\n--c\r\n--b--\r\n";
         let fields = [("content-type", "multipart/form-data; boundary=b")];
-        let query = query(Method::POST, "/?database=d", &fields, form).unwrap();
-        assert_eq!(query.text, "SELECT {x:String}");
-        assert_eq!(query.values, [(b"x".to_vec(), b"\n--c".to_vec())]);
+        let read = query(Method::POST, "/?database=d", &fields, form).unwrap();
+        assert_eq!(read.text, "SELECT {x:String}");
+        assert_eq!(read.values, [(b"x".to_vec(), b"\n--c".to_vec())]);
         let file = b"--b\r\nContent-Disposition: form-data; name=\"t\"; filename=\"t\"\r\n\r\n1\r\n--b--\r\n";
-        assert!(matches!(super::tests::query(Method::POST, "/", &fields, file), Err(Fault::NotImplemented(_))));
+        assert!(matches!(query(Method::POST, "/", &fields, file), Err(Fault::NotImplemented(_))));
     }
 }

@@ -101,7 +101,13 @@ pub(super) struct Envelope {
 
 impl Envelope {
     /// A response with all of its content.
-    pub(super) fn whole(&self, media_type: &'static str, format: &str, bytes: Bytes, progress: &Progress) -> Response<Content> {
+    pub(super) fn whole(
+        &self,
+        media_type: &'static str,
+        format: &str,
+        bytes: Bytes,
+        progress: &Progress,
+    ) -> Response<Content> {
         let mut response = self.response(StatusCode::OK, media_type, Content::Whole(Some(bytes)));
         set(&mut response, "x-clickhouse-format", format);
         set(&mut response, "x-clickhouse-summary", &summary(progress));
@@ -157,7 +163,8 @@ fn set(response: &mut Response<Content>, name: &'static str, value: &str) {
 }
 
 fn summary(progress: &Progress) -> String {
-    let Progress { read_rows, read_bytes, written_rows, written_bytes, result_rows, result_bytes, elapsed_ns } = progress;
+    let Progress { read_rows, read_bytes, written_rows, written_bytes, result_rows, result_bytes, elapsed_ns } =
+        progress;
     format!(
         "{{\"read_rows\":\"{read_rows}\",\"read_bytes\":\"{read_bytes}\",\"written_rows\":\"{written_rows}\",\
          \"written_bytes\":\"{written_bytes}\",\"total_rows_to_read\":\"{read_rows}\",\"result_rows\":\"{result_rows}\",\

@@ -213,11 +213,7 @@ impl Encoder {
             }
             None => piece,
         };
-        Ok(if self.compress && !piece.is_empty() {
-            blocks::pack(piece).into()
-        } else {
-            Bytes::copy_from_slice(piece)
-        })
+        Ok(if self.compress && !piece.is_empty() { blocks::pack(piece).into() } else { Bytes::copy_from_slice(piece) })
     }
 
     /// The piece without the header that an earlier piece had.
@@ -225,7 +221,11 @@ impl Encoder {
         if self.pieces != Pieces::HeaderOnce || piece.is_empty() {
             return Ok(piece);
         }
-        let odd = || Fault::Engine("Code: 1002. DB::Exception: a piece of the result has another header. (UNKNOWN_EXCEPTION)".into());
+        let odd = || {
+            Fault::Engine(
+                "Code: 1002. DB::Exception: a piece of the result has another header. (UNKNOWN_EXCEPTION)".into(),
+            )
+        };
         match &self.header {
             Some(header) => piece.strip_prefix(header.as_slice()).ok_or_else(odd),
             None => {

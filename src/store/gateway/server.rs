@@ -101,7 +101,13 @@ impl Server {
     }
 
     /// Who asks; nobody needs to be known to ask whether the store is there.
-    fn admit(&self, method: &Method, path: &str, target_host: Option<&str>, head: &Head) -> Result<Option<Role>, Fault> {
+    fn admit(
+        &self,
+        method: &Method,
+        path: &str,
+        target_host: Option<&str>,
+        head: &Head,
+    ) -> Result<Option<Role>, Fault> {
         let hosts = target_host.into_iter().chain(head.field(HOST.as_str()));
         if !hosts.clone().all(is_loopback) || hosts.count() == 0 {
             return Err(Fault::Host);
@@ -185,7 +191,9 @@ mod tests {
         for host in ["127.0.0.1", "127.0.0.1:8123", "localhost:1", "LOCALHOST", "[::1]", "[::1]:8123"] {
             assert!(is_loopback(host), "{host}");
         }
-        for host in ["", "evil.example", "localhost.evil.example", "127.0.0.1.evil.example:8123", "10.0.0.1", "[::2]", "::1"] {
+        for host in
+            ["", "evil.example", "localhost.evil.example", "127.0.0.1.evil.example:8123", "10.0.0.1", "[::2]", "::1"]
+        {
             assert!(!is_loopback(host), "{host}");
         }
     }

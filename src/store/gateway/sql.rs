@@ -55,7 +55,9 @@ pub(super) enum Refused {
     Several,
     #[error("Syntax error: a quote or a comment does not end")]
     Unended,
-    #[error("Syntax error: INSERT INTO [TABLE] [db.]table [(columns)] [SETTINGS ...] FORMAT | VALUES | SELECT was expected")]
+    #[error(
+        "Syntax error: INSERT INTO [TABLE] [db.]table [(columns)] [SETTINGS ...] FORMAT | VALUES | SELECT was expected"
+    )]
     Insert,
     #[error("You have excessive ';' symbol before data for INSERT")]
     SemicolonBeforeData,
