@@ -4,6 +4,8 @@
 mod cases;
 /// What must hold whatever the traffic is.
 mod laws;
+/// The embedded ClickHouse, through the clients that people use.
+mod store;
 /// The tree keeps its own rules.
 mod tidy;
 /// Conversations as segments.
