@@ -9,7 +9,8 @@ CARGO_FLAGS := --locked --profile ci
 
 # PROBE=PACKAGE: the package is needed when neither a command nor a file of the probe's name is there.
 BUILD_PACKAGES := cc=gcc pkg-config=pkg-config /usr/include/stdio.h=libc6-dev /usr/include/pcap/pcap.h=libpcap-dev
-TEST_PACKAGES := $(BUILD_PACKAGES) ip=iproute2 nginx=nginx curl=curl wrk=wrk python3=python3
+TEST_PACKAGES := $(BUILD_PACKAGES) ip=iproute2 nginx=nginx curl=curl wrk=wrk python3=python3 \
+  /usr/share/doc/python3-venv=python3-venv npm=npm
 
 .PHONY: help demo test build
 
@@ -17,13 +18,15 @@ help: ## say what can be made
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 
 demo: ## build apitap and show the alerts of some real captures
-	@.ci/packages $(BUILD_PACKAGES)
+	@.ci/packages $(BUILD_PACKAGES) npm=npm
+	@deploy/libchdb/install
 	cargo build $(CARGO_FLAGS) --bin apitap
 	@echo; echo "apitap read tests/cases/demo/*.pcap"
 	@cargo run --quiet $(CARGO_FLAGS) --bin apitap -- read tests/cases/demo/*.pcap --format table
 
 test: ## format, lints, all suites; licences and advisories where cargo-deny is installed
 	@.ci/packages $(TEST_PACKAGES)
+	@deploy/libchdb/install
 	@cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
 	@cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
 	cargo fmt --all --check

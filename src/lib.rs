@@ -1,7 +1,7 @@
 //! apitap, a passive sensor for API security. `docs/ARCHITECTURE.md` is the map.
 //!
 //! Data flows one way, and a module uses only those before it:
-//! `time, capture -> link -> flow, tcp -> http -> worker -> pipeline -> alert -> cli`.
+//! `time, capture -> link -> flow, tcp -> http -> worker -> pipeline -> alert -> store -> cli`.
 
 pub mod alert;
 pub mod capture;
@@ -14,6 +14,7 @@ pub mod keys;
 pub mod link;
 pub mod observation;
 pub mod pipeline;
+pub mod store;
 pub mod tcp;
 pub mod time;
 pub mod worker;

@@ -18,6 +18,8 @@ mod live;
 mod privacy;
 /// The sensor beside a real server, on a wire of its own.
 mod sensor;
+/// The embedded ClickHouse, through the clients that people use.
+mod store;
 /// The tree keeps its own rules.
 mod tidy;
 /// Conversations as segments.

@@ -19,7 +19,7 @@ pub fn run(bytes: &[u8]) {
     let mut inspector = Inspector::new(Scanner::default(), Settings { evidence_key: Some([7; 32]), only: None });
     let whole = inspect(&mut inspector, &content, &content, None);
     let (kept, rest) = content.split_at(limit.min(content.len()));
-    let scanner = inspector.scanner().clone();
+    let scanner = *inspector.scanner();
     let mut windows = WindowScan::after(kept);
     for piece in rest.chunks(cut) {
         windows.push(&scanner, piece);

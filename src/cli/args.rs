@@ -1,5 +1,6 @@
 //! What the user may type.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -35,6 +36,12 @@ are frames_received=N, frames_processed=N, frames_dropped_kernel=N and the like.
 
 Exit status: 0 fine; 1 an interface cannot be used, or an output failed; 2 usage.")]
     Run(RunArgs),
+    /// The embedded ClickHouse, served over HTTP on loopback
+    #[command(after_help = "\
+Where it serves is written to store.json in the state directory. Passwords of the users sensor, analyst (reads, and changes the
+status of alerts) and reader are in files of these names, in the folder 'credentials' of the data:
+  curl -u reader:$(cat DIR/credentials/reader) http://127.0.0.1:8123/ -d 'SELECT version()'")]
+    Store(StoreArgs),
 }
 
 /// Options of every command.
@@ -117,6 +124,26 @@ pub struct RunArgs {
     /// Which detectors run: 'all', 'none', or a list of families and names
     #[arg(long, value_name = "all|none|LIST", default_value = "all")]
     pub detectors: String,
+}
+
+/// Arguments of `apitap store`.
+#[derive(Args, Debug)]
+pub struct StoreArgs {
+    /// Directory of the data; by default 'store' in the state directory
+    #[arg(long, value_name = "DIR")]
+    pub path: Option<PathBuf>,
+    /// Loopback address and port; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8123")]
+    pub listen: SocketAddr,
+    /// The engine's library; by default what APITAP_LIBCHDB names, else libchdb.so beside the program
+    #[arg(long, value_name = "FILE")]
+    pub libchdb: Option<PathBuf>,
+    /// Memory that the engine may use
+    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = size_between::<{ 256 << 20 }, { 1 << 40 }>)]
+    pub engine_memory: Size,
+    /// End when standard input, a pipe, ends
+    #[arg(long, hide = true)]
+    pub until_stdin_ends: bool,
 }
 
 /// How alerts are written.

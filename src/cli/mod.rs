@@ -7,6 +7,7 @@ mod outputs;
 mod read;
 mod run;
 mod stats;
+mod store;
 mod summary;
 pub mod table;
 mod text;
@@ -52,6 +53,7 @@ pub fn run(command_line: &Apitap) -> Exit {
             start_log();
             run::run(args, &command_line.common)
         }
+        Command::Store(args) => store::run(args, &command_line.common),
     }
 }
 

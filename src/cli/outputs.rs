@@ -80,7 +80,8 @@ pub(super) fn check_distinct(inputs: &[PathBuf], outputs: &[&Destination]) -> Re
     let identity = |path: &Path| match fs::metadata(path) {
         Ok(metadata) => metadata.is_file().then(|| (metadata.dev(), metadata.ino(), None)),
         Err(_) => {
-            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let parent =
+                path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
             let folder = fs::metadata(parent).ok()?;
             Some((folder.dev(), folder.ino(), path.file_name().map(ToOwned::to_owned)))
         }

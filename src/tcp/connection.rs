@@ -353,7 +353,7 @@ impl Connection {
             (_, ChecksumTrust::Offloading) => true,
             // What ends or opens a connection has to be beyond doubt, unless there is nothing to lose yet.
             (_, ChecksumTrust::Unknown | ChecksumTrust::Doubtful(_)) if part.len() == 0 => {
-                !segment.flags.rst() && !(segment.flags.syn() && self.has_data())
+                !(segment.flags.rst() || segment.flags.syn() && self.has_data())
             }
             (_, ChecksumTrust::Unknown) if !segment.flags.syn() => {
                 half.assembler.start_at(part.seq);
