@@ -1,6 +1,6 @@
 //! The integration tests: one binary, a line for each module.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "all of it is tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "all of it is tests")]
 
 /// Captures and the exchanges in them.
 mod cases;
