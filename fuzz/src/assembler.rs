@@ -21,7 +21,7 @@ pub fn run(bytes: &[u8]) {
     let (mut position, mut ended, mut honest, mut received) = (0_i64, false, true, 0_u64);
     // Without a start, the stream begins with the first segment.
     let mut first = None;
-    if choices.byte() % 2 == 0 {
+    if choices.byte().is_multiple_of(2) {
         assembler.start_at(SeqNumber(base));
         first = Some(0);
     }

@@ -14,7 +14,7 @@ pub fn run(bytes: &[u8]) {
     let limits = Limits {
         inspection: choices.pick(&[1 << 20, 0, 64, 4096]),
         content_budget: choices.pick(&[64 << 20, 0, 4000, 64 << 10]),
-        hash_content: choices.byte() % 2 == 0,
+        hash_content: choices.byte().is_multiple_of(2),
     };
     let mut rig = Rig {
         connection: Connection::default(),
