@@ -61,6 +61,7 @@ fn exercise(name: &str, target: fn(&[u8]), mutations: usize) {
 /// Says which input it was when the target panics.
 fn run(target: fn(&[u8]), input: &[u8], name: &str) {
     struct Teller<'a>(&'a [u8], &'a str);
+    #[expect(clippy::print_stderr, reason = "a test")]
     impl Drop for Teller<'_> {
         fn drop(&mut self) {
             if std::thread::panicking() {

@@ -10,6 +10,8 @@ mod cli;
 mod corpus;
 /// The fuzz targets, on their seeds and on mutations of them.
 mod fuzz;
+/// Traffic that was made to hurt.
+mod hostile;
 /// What must hold whatever the traffic is.
 mod laws;
 /// Live capture in network namespaces.
