@@ -21,7 +21,7 @@ use crate::time::Timestamp;
 pub struct Connection {
     link: Link,
     /// There while a message is being read, or an exchange waits for one.
-    busy: Option<Box<Busy>>,
+    pub(super) busy: Option<Box<Busy>>,
 }
 
 /// What is known of a connection between messages.

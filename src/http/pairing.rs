@@ -22,6 +22,8 @@ use crate::time::{Span, Timestamp};
 
 /// How many exchanges of a connection may be in flight; clients that pipeline send a few dozen requests at most.
 const MAX_IN_FLIGHT: usize = 256;
+/// How many there is room for on a connection that once had more.
+const USUALLY_IN_FLIGHT: usize = 16;
 /// How long one half of an exchange is waited for where waiting is in doubt.
 const GRACE: Span = Span::from_secs(10);
 /// How long an event stream may go on before it is told as open.
@@ -374,6 +376,10 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
     /// Hands on the first exchange as it is.
     fn emit_first(&mut self, extra: Completeness) {
         let Some(slot) = self.busy.slots.pop_front() else { return };
+        let slots = &mut self.busy.slots;
+        if slots.capacity() > USUALLY_IN_FLIGHT && slots.len() < slots.capacity() / 8 {
+            slots.shrink_to(USUALLY_IN_FLIGHT);
+        }
         let Some(client) = self.link.client else { return };
         let request_lost = matches!(slot.request, Part::Absent(Why::Lost));
         let response_lost = matches!(slot.response, Part::Absent(Why::Lost));

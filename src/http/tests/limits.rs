@@ -138,3 +138,19 @@ fn content_leaves_room_for_heads() {
     rig.swap(&mut other);
     assert_eq!(lines(&rig.finish()), ["GET /2 204", "GET / 200"]);
 }
+
+#[test]
+fn a_connection_that_had_much_in_flight_is_small_again() {
+    let mut rig = Rig::new();
+    for _ in 0..200 {
+        rig.client(GET);
+    }
+    for _ in 0..199 {
+        rig.server(b"HTTP/1.1 204 No Content\r\n\r\n");
+    }
+    let busy = rig.connection.busy.as_ref().expect("a request waits");
+    assert_eq!(busy.slots.len(), 1);
+    assert!(busy.slots.capacity() <= 32, "{}", busy.slots.capacity());
+    rig.server(b"HTTP/1.1 204 No Content\r\n\r\n");
+    assert_eq!(rig.lines().len(), 200);
+}
