@@ -202,7 +202,10 @@ impl<S: ExchangeSink> Work<'_, '_, S> {
         cut: Cut,
     ) {
         let client = if role == Role::Client { direction } else { direction.opposite() };
-        self.link.client.get_or_insert(client);
+        if *self.link.client.get_or_insert(client) != client {
+            // It began before a head of the other direction told who asks here.
+            return self.drop_head(direction, message);
+        }
         message.judge_fields(role);
         let cost = message.cost();
         self.cx.shared.budget.overdraw(&mut message.charged, cost);

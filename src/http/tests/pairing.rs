@@ -4,7 +4,7 @@ use apitap_detectors::exchange::Completeness;
 
 use super::rig::{Acknowledged, GET, Rig, SERVER, lines, only};
 use crate::http::{Limits, OpenResponses};
-use crate::tcp::Direction::Forward;
+use crate::tcp::Direction::{Forward, Reverse};
 
 #[test]
 fn the_first_sender_may_be_the_server() {
@@ -113,4 +113,16 @@ fn a_response_that_stays_open_is_told() {
     rig.server(b"data: 3\n\n");
     assert_eq!(rig.finish().len(), 1);
     assert!(rig.shared.counters().octets_content > 20);
+}
+
+#[test]
+fn both_ends_ask() {
+    let mut rig = Rig::new();
+    rig.acknowledged = Acknowledged::More;
+    rig.server(b"FOO /x\r\nHost: a\r\n").client(GET).gap(Reverse, 5);
+    rig.acknowledged = Acknowledged::Told;
+    rig.server(b"HTTP/1.1 204 No Content\r\n\r\n").client(b"GET ").wait(400);
+    // The one whose head was whole first is the client. What the other one began is no request of its own.
+    assert_eq!(lines(&rig.finish()), ["GET / 204"]);
+    assert_eq!(rig.shared.counters().heads_dropped, 2);
 }
