@@ -11,32 +11,32 @@ mod targets;
 
 #[test]
 fn capture_file() {
-    exercise("capture_file", targets::capture_file::run, 3_000);
+    exercise("capture_file", targets::capture_file::run, 6_000);
 }
 
 #[test]
 fn dissect() {
-    exercise("dissect", targets::dissect::run, 10_000);
+    exercise("dissect", targets::dissect::run, 30_000);
 }
 
 #[test]
 fn assembler() {
-    exercise("assembler", targets::assembler::run, 5_000);
+    exercise("assembler", targets::assembler::run, 20_000);
 }
 
 #[test]
 fn http_connection() {
-    exercise("http_connection", targets::http_connection::run, 5_000);
+    exercise("http_connection", targets::http_connection::run, 20_000);
 }
 
 #[test]
 fn scan() {
-    exercise("scan", targets::scan::run, 1_000);
+    exercise("scan", targets::scan::run, 3_000);
 }
 
 #[test]
 fn worker() {
-    exercise("worker", targets::worker::run, 1_500);
+    exercise("worker", targets::worker::run, 6_000);
 }
 
 /// Runs a target on its seeds, and on `mutations` more inputs made of them.
