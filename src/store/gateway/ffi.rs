@@ -401,13 +401,6 @@ pub(super) fn exit_at_once(status: u8) -> ! {
     unsafe { _exit(status.into()) }
 }
 
-/// Makes UTC the time zone of this process, and so of the engine, which does not take it from its configuration. There must
-/// be no other thread yet.
-pub(super) fn use_utc() {
-    // SAFETY: nothing else reads or writes the environment, as there is no other thread.
-    unsafe { std::env::set_var("TZ", "UTC") };
-}
-
 /// Whether the kernel says that this process has more privileges than its user (`AT_SECURE`), so that its environment
 /// must not be trusted.
 pub(super) fn is_secure_mode() -> bool {

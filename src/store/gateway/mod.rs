@@ -26,6 +26,7 @@ mod run;
 mod server;
 mod sql;
 mod token;
+pub mod utc;
 
 use std::convert::Infallible;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -129,6 +130,9 @@ pub enum StoreError {
         /// What the system said.
         source: io::Error,
     },
+    /// The program cannot be executed again.
+    #[error("the store cannot begin again with UTC as its time zone: {0}; start it with TZ=UTC")]
+    Again(io::Error),
     /// Privileges cannot be given up.
     #[error("privileges cannot be given up: {0}")]
     Confine(io::Error),
@@ -142,6 +146,7 @@ pub enum StoreError {
 
 /// Serves until it is told to end, and then ends the process. `ready` is called once requests are answered.
 pub fn serve(options: &Options, ready: impl FnOnce(&Whereabouts, Confinement)) -> Result<Infallible, StoreError> {
+    utc::ensure().map_err(StoreError::Again)?;
     let folders = Folders::make(&options.path)?;
     // Held until the process ends, however it ends.
     let _lock = folders.lock()?;
@@ -160,7 +165,6 @@ pub fn serve(options: &Options, ready: impl FnOnce(&Whereabouts, Confinement)) -
         library: &options.library,
     })
     .map_err(|error| StoreError::Confine(io::Error::other(error)))?;
-    ffi::use_utc();
     let engine = engine::Engine::start(&options.library, &folders.data, &folders.config.join("config.xml"))?;
     let address = listener.local_addr().map_err(StoreError::Runtime)?;
     let whereabouts = Whereabouts {
