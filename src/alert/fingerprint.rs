@@ -62,6 +62,16 @@ impl AlertId {
         let id = truncated(&hasher) & !(0xf << 76 | 0x3 << 62);
         Self(id | 0x8 << 76 | 0x2 << 62)
     }
+
+    /// Its 128 bits, the first octet of the text highest.
+    pub const fn as_u128(self) -> u128 {
+        self.0
+    }
+
+    /// The id with these bits.
+    pub const fn from_u128(bits: u128) -> Self {
+        Self(bits)
+    }
 }
 
 /// A hash over parts that cannot run into each other.

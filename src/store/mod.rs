@@ -3,6 +3,9 @@
 
 pub mod client;
 pub mod gateway;
+pub mod queries;
+pub mod rows;
+pub mod schema;
 
 /// The database of everything that is stored.
 pub const DATABASE: &str = "apitap";
