@@ -4,10 +4,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use apitap_detectors::finding::Severity;
+use apitap_detectors::finding::{Family, Severity};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::moment::Moment;
+use crate::alert::Fingerprint;
 use crate::link::ChecksumPolicy;
+use crate::store::queries::{Network, Status};
+use crate::store::schema::RETENTION_DAYS;
 
 /// Passive API security sensor: reads a copy of the traffic and says what is going wrong.
 #[derive(Debug, Parser)]
@@ -42,6 +46,26 @@ Where it serves is written to store.json in the state directory. Passwords of th
 status of alerts) and reader are in files of these names, in the folder 'credentials' of the data:
   curl -u reader:$(cat DIR/credentials/reader) http://127.0.0.1:8123/ -d 'SELECT version()'")]
     Store(StoreArgs),
+    /// Ask the alert history, newest first; or show one alert, say what became of it, or count
+    #[command(
+        args_conflicts_with_subcommands = true,
+        after_help = "\
+Times are relative ('90s', '30m', '2h', '7d', '2w' ago) or absolute ('2026-11-24', '2026-11-24T11:23', RFC 3339), in UTC.
+An alert lies in a range of time when any of its matches may.
+
+Which store: --store, else the one that store.json in the state directory names, else the embedded store is started on the data
+in the state directory for as long as the command runs.
+
+Exit status: 0 fine, also when there are no alerts; 1 the store gives no answer, or no such alert; 2 usage."
+    )]
+    Alerts(Box<AlertsArgs>),
+    /// Ask the store in SQL; it changes nothing
+    #[command(after_help = "\
+Tables: apitap.alert_revisions, alert_status, sensor_heartbeats, and the narrow ones that 'apitap schema' explains:
+  apitap query 'SELECT family, uniqExact(alert_id) FROM apitap.alert_revisions GROUP BY family'")]
+    Query(QueryArgs),
+    /// Print the ClickHouse schema, which apitap makes by itself everywhere but on a cluster
+    Schema(SchemaArgs),
 }
 
 /// Options of every command.
@@ -146,6 +170,182 @@ pub struct StoreArgs {
     pub until_stdin_ends: bool,
 }
 
+/// Arguments of `apitap alerts`.
+#[derive(Args, Debug)]
+pub struct AlertsArgs {
+    /// What to do instead of listing.
+    #[command(subcommand)]
+    pub command: Option<AlertsCommand>,
+    /// Which alerts.
+    #[command(flatten)]
+    pub filter: FilterArgs,
+    /// At most so many, the newest ones
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub limit: u32,
+    /// Go on with what comes in, a line for each revision
+    #[arg(long)]
+    pub follow: bool,
+    /// How alerts are written; by default a table on a terminal, else JSON lines
+    #[arg(long, value_enum)]
+    pub format: Option<HistoryFormat>,
+    /// Which store.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+}
+
+/// What to do with alerts instead of listing them.
+#[derive(Debug, Subcommand)]
+pub enum AlertsCommand {
+    /// Everything about one alert
+    Show(ShowArgs),
+    /// Say that somebody looks into it
+    Ack(ChangeArgs),
+    /// Say that it is dealt with
+    Resolve(ChangeArgs),
+    /// Say that it is not, after all
+    Reopen(ChangeArgs),
+    /// Count alerts by severity, family, endpoint and client over time, and how long people took
+    Stats(Box<StatsArgs>),
+}
+
+/// Arguments of `apitap alerts show`.
+#[derive(Args, Debug)]
+pub struct ShowArgs {
+    /// The alert's id, or the start of it
+    #[arg(value_name = "ID", value_parser = id)]
+    pub id: String,
+    /// How it is written; by default for people on a terminal, else as JSON
+    #[arg(long, value_enum)]
+    pub format: Option<HistoryFormat>,
+    /// Which store.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+}
+
+/// Arguments of `apitap alerts ack`, `resolve` and `reopen`.
+#[derive(Args, Debug)]
+pub struct ChangeArgs {
+    /// The alert's id, or the start of it
+    #[arg(value_name = "ID", value_parser = id)]
+    pub id: String,
+    /// Why; it is kept
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub note: String,
+    /// Who says so; by default the user's name
+    #[arg(long, value_name = "NAME")]
+    pub who: Option<String>,
+    /// Which store.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+}
+
+/// Arguments of `apitap alerts stats`.
+#[derive(Args, Debug)]
+pub struct StatsArgs {
+    /// Which alerts; by default those that began in the last seven days.
+    #[command(flatten)]
+    pub filter: FilterArgs,
+    /// How it is written; by default as charts on a terminal, else as JSON
+    #[arg(long, value_enum)]
+    pub format: Option<HistoryFormat>,
+    /// Which store.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+}
+
+/// Arguments of `apitap query`.
+#[derive(Args, Debug)]
+pub struct QueryArgs {
+    /// The statement, without FORMAT
+    #[arg(value_name = "SQL")]
+    pub sql: String,
+    /// How the result is written; by default a table on a terminal, else JSON lines
+    #[arg(long, value_enum)]
+    pub format: Option<HistoryFormat>,
+    /// Which store.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+}
+
+/// Which alerts. All that is given must hold; an option that is given again, or a list with commas, says "one of these".
+#[derive(Args, Debug)]
+pub struct FilterArgs {
+    /// Seen at this time or later
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<Moment>,
+    /// Begun before this time
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<Moment>,
+    /// Stored at this time or later, whenever it was seen
+    #[arg(long, value_name = "TIME")]
+    pub ingested_since: Option<Moment>,
+    /// Of this severity or a higher one
+    #[arg(long, value_name = "SEVERITY", value_parser = severity)]
+    pub severity: Option<Severity>,
+    /// Of this family
+    #[arg(long, value_name = "FAMILY", value_parser = family, value_delimiter = ',')]
+    pub family: Vec<Family>,
+    /// Of this detector
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub detector: Vec<String>,
+    /// With this client, or one of this network
+    #[arg(long, value_name = "ADDRESS[/BITS]")]
+    pub client: Option<Network>,
+    /// With this principal, a keyed hash as alerts show it
+    #[arg(long, value_name = "HASH")]
+    pub principal: Option<String>,
+    /// At this path template, as alerts show it
+    #[arg(long, value_name = "PATH")]
+    pub endpoint: Option<String>,
+    /// At this host
+    #[arg(long, value_name = "NAME")]
+    pub host: Option<String>,
+    /// With this cause, as alerts show it
+    #[arg(long, value_name = "FINGERPRINT")]
+    pub fingerprint: Option<Fingerprint>,
+    /// Where people stand with it: open (nobody has said anything), ack, resolved or reopened
+    #[arg(long, value_name = "STATUS", value_parser = status, value_delimiter = ',')]
+    pub status: Vec<Status>,
+}
+
+/// Which store is asked.
+#[derive(Args, Debug)]
+pub struct ConnectionArgs {
+    /// The ClickHouse to ask
+    #[arg(long, value_name = "URL")]
+    pub store: Option<String>,
+    /// User at --store
+    #[arg(long, value_name = "NAME", default_value = "default", requires = "store")]
+    pub store_user: String,
+    /// File with that user's password
+    #[arg(long, value_name = "FILE", requires = "store")]
+    pub store_password: Option<PathBuf>,
+}
+
+/// How what was asked is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum HistoryFormat {
+    /// For people.
+    Table,
+    /// One JSON array.
+    Json,
+    /// One JSON object a line.
+    Jsonl,
+    /// Comma-separated values, RFC 4180.
+    Csv,
+}
+
+/// Arguments of `apitap schema`.
+#[derive(Args, Debug)]
+pub struct SchemaArgs {
+    /// For a cluster of this name: replicated and distributed; '{cluster}' takes the servers' macro
+    #[arg(long, value_name = "NAME", value_parser = cluster_name)]
+    pub cluster: Option<String>,
+    /// Days that alerts are kept
+    #[arg(long, value_name = "DAYS", default_value_t = RETENTION_DAYS, value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    pub retention: u32,
+}
+
 /// How alerts are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -227,9 +427,38 @@ fn size_between<const LEAST: u64, const MOST: u64>(text: &str) -> Result<Size, S
     if (LEAST..=MOST).contains(&size.0) { Ok(size) } else { Err(format!("it must be from {LEAST} to {MOST} bytes")) }
 }
 
+/// What can stand between quotes.
+fn cluster_name(text: &str) -> Result<String, String> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '{' | '}');
+    let is_fine = !text.is_empty() && text.chars().all(is_name);
+    if is_fine { Ok(text.to_owned()) } else { Err("letters, digits, '_', '-', '.', or '{cluster}'".into()) }
+}
+
 fn severity(text: &str) -> Result<Severity, String> {
-    let known = || Severity::ALL.iter().map(|severity| severity.as_str()).collect::<Vec<_>>().join(", ");
-    text.parse().map_err(|()| format!("it must be one of {}", known()))
+    one_of(Severity::ALL, text)
+}
+
+fn family(text: &str) -> Result<Family, String> {
+    one_of(Family::ALL, text)
+}
+
+fn status(text: &str) -> Result<Status, String> {
+    one_of(&[Status::Open, Status::Ack, Status::Resolved, Status::Reopened], text)
+}
+
+fn one_of<T: Copy + ToString>(all: &[T], text: &str) -> Result<T, String> {
+    let known = || all.iter().map(T::to_string).collect::<Vec<_>>().join(", ");
+    all.iter().copied().find(|one| one.to_string() == text).ok_or_else(|| format!("it must be one of {}", known()))
+}
+
+/// An alert's id or the start of it: as much as tells it apart with some likelihood.
+fn id(text: &str) -> Result<String, String> {
+    let is_id = text.len() >= 4 && text.len() <= 36 && text.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
+    if is_id {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err("at least four hexadecimal digits of an id were expected".into())
+    }
 }
 
 #[cfg(test)]

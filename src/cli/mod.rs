@@ -1,11 +1,20 @@
 //! Faces on the command line.
 
+mod alerts;
 pub mod args;
+mod charts;
+mod connect;
+mod csv;
 mod hardening;
 pub mod jsonl;
+mod listing;
+pub mod moment;
 mod outputs;
+mod query;
 mod read;
 mod run;
+mod schema;
+mod show;
 mod stats;
 mod store;
 mod summary;
@@ -54,6 +63,9 @@ pub fn run(command_line: &Apitap) -> Exit {
             run::run(args, &command_line.common)
         }
         Command::Store(args) => store::run(args, &command_line.common),
+        Command::Alerts(args) => alerts::run(args, &command_line.common),
+        Command::Query(args) => query::run(args, &command_line.common),
+        Command::Schema(args) => schema::run(args),
     }
 }
 

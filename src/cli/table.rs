@@ -80,12 +80,13 @@ pub fn line(revision: &Revision, columns: usize, colour: Colour) -> String {
 }
 
 /// Width of the longest severity.
-const SEVERITY_WIDTH: usize = 8;
+pub(super) const SEVERITY_WIDTH: usize = 8;
 
-struct Page {
-    out: String,
-    columns: usize,
-    colour: Colour,
+/// What is written, as far as it is.
+pub(super) struct Page {
+    pub(super) out: String,
+    pub(super) columns: usize,
+    pub(super) colour: Colour,
 }
 
 impl Page {
@@ -168,7 +169,7 @@ impl Page {
         self.entry("where", &[format!("{}, server {}{status}", place(alert), alert.server)])?;
         self.entry("who", &[who(alert)])?;
         self.entry("when", &[span(alert.first_seen, alert.last_seen)])?;
-        self.entry("evidence", &evidence(alert))?;
+        self.entry("evidence", &evidence(alert, 4))?;
         self.entry("why", &[visible(&alert.description).into_owned()])?;
         self.entry("remedy", &[visible(&alert.remediation).into_owned()])?;
         let references = [&alert.owasp, &alert.cwe, &alert.attack].map(|text| visible(text)).join(" ");
@@ -186,7 +187,7 @@ impl Page {
     }
 
     /// A labelled entry of a block, each text in lines of its own; nothing when there is no text.
-    fn entry(&mut self, label: &str, texts: &[String]) -> fmt::Result {
+    pub(super) fn entry(&mut self, label: &str, texts: &[String]) -> fmt::Result {
         const INDENT: usize = 4;
         const LABEL: usize = 10;
         let dim = self.style(DIM);
@@ -202,7 +203,7 @@ impl Page {
     }
 
     /// The severity, padded; in colour where there are colours.
-    fn severity(&self, severity: Severity) -> String {
+    pub(super) fn severity(&self, severity: Severity) -> String {
         let colour = |colour: AnsiColor| Style::new().fg_color(Some(colour.into()));
         let style = self.style(match severity {
             Severity::Critical => {
@@ -217,7 +218,7 @@ impl Page {
         format!("{style}{severity}{style:#}{:rest$}", "")
     }
 
-    fn style(&self, style: Style) -> Style {
+    pub(super) fn style(&self, style: Style) -> Style {
         match self.colour {
             Colour::On => style,
             Colour::Off => Style::new(),
@@ -225,10 +226,10 @@ impl Page {
     }
 }
 
-const DIM: Style = Style::new().dimmed();
+pub(super) const DIM: Style = Style::new().dimmed();
 
 /// Method, host and path template; the server's address where no host is known.
-fn place(alert: &Revision) -> String {
+pub(super) fn place(alert: &Revision) -> String {
     let host = alert.host.clone().unwrap_or_else(|| alert.server.to_string());
     let endpoint = alert.endpoint.as_deref().unwrap_or_default();
     let place = match &alert.method {
@@ -238,7 +239,7 @@ fn place(alert: &Revision) -> String {
     visible(&place).into_owned()
 }
 
-fn who(alert: &Revision) -> String {
+pub(super) fn who(alert: &Revision) -> String {
     const SHOWN: usize = 3;
     let shown = alert.clients.iter().take(SHOWN).map(IpAddr::to_string).collect::<Vec<_>>().join(", ");
     let principal = alert.principal.as_deref().map(|p| format!(", principal {}", visible(p))).unwrap_or_default();
@@ -255,9 +256,8 @@ fn is_estimated(alert: &Revision) -> bool {
     alert.visibility.iter().any(|name| name == "client_count_estimated")
 }
 
-/// The first pieces of evidence, a text each.
-fn evidence(alert: &Revision) -> Vec<String> {
-    const SHOWN: usize = 4;
+/// The first `shown` pieces of evidence, a text each.
+pub(super) fn evidence(alert: &Revision, shown: usize) -> Vec<String> {
     let show = |evidence: &Evidence| {
         let location = &evidence.location;
         let path = location.path.as_deref().map(|path| format!(" {path}")).unwrap_or_default();
@@ -265,17 +265,17 @@ fn evidence(alert: &Revision) -> Vec<String> {
             format!("{} {} in {}{path}, byte {}", evidence.kind, evidence.masked, location.part, location.offset);
         visible(&text).into_owned()
     };
-    let more = alert.evidence.len().saturating_sub(SHOWN);
+    let more = alert.evidence.len().saturating_sub(shown);
     let more = (more > 0).then(|| format!("and {more} more in the JSON"));
-    alert.evidence.iter().take(SHOWN).map(show).chain(more).collect()
+    alert.evidence.iter().take(shown).map(show).chain(more).collect()
 }
 
-fn number(number: u64, noun: &str) -> String {
+pub(super) fn number(number: u64, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 /// From when to when, in UTC.
-fn span(first: Timestamp, last: Timestamp) -> String {
+pub(super) fn span(first: Timestamp, last: Timestamp) -> String {
     let [first, last] = [first, last].map(date_time);
     match (first.split_once(' '), last.split_once(' ')) {
         _ if first == last => format!("{first} UTC"),
@@ -284,7 +284,7 @@ fn span(first: Timestamp, last: Timestamp) -> String {
     }
 }
 
-fn date_time(time: Timestamp) -> String {
+pub(super) fn date_time(time: Timestamp) -> String {
     civil(time).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
@@ -297,7 +297,7 @@ fn civil(time: Timestamp) -> jiff::Timestamp {
 }
 
 /// `text` with spaces up to `columns`; the standard library pads by characters, which are not columns.
-fn pad(text: &str, columns: usize) -> String {
+pub(super) fn pad(text: &str, columns: usize) -> String {
     format!("{text}{:rest$}", "", rest = columns.saturating_sub(width(text)))
 }
 
