@@ -10,6 +10,8 @@ mod cli;
 mod corpus;
 /// The fuzz targets, on their seeds and on mutations of them.
 mod fuzz;
+/// The history of alerts in the real engine.
+mod history;
 /// Traffic that was made to hurt.
 mod hostile;
 /// What must hold whatever the traffic is.
