@@ -102,6 +102,8 @@ pub struct Source {
     received: Counter,
     dropped_kernel: Counter,
     dropped_interface: Counter,
+    /// The kernel's counts when the end began: what comes later is nobody's.
+    last: Option<(u64, u64, u64)>,
 }
 
 /// Opens an interface. Its frames will carry `number`.
@@ -124,6 +126,7 @@ pub fn open(options: &Options, number: u16) -> Result<Source, OpenError> {
         received: Counter::default(),
         dropped_kernel: Counter::default(),
         dropped_interface: Counter::default(),
+        last: None,
     })
 }
 
@@ -190,9 +193,12 @@ impl Source {
     }
 
     /// Hands out what was in the ring when it was called, and returns how many frames that were. It ends when the kernel has
-    /// handed over its last block, or when as many frames have come as the ring can have held.
+    /// handed over its last block, or when as many frames have come as the ring can have held. [`Source::statistics`] stays
+    /// as it was then.
     pub fn drain(&mut self, mut on_frame: impl FnMut(&Frame<'_>)) -> Result<u64, CaptureError> {
-        let (received, dropped, _) = self.kernel_counters()?;
+        let counts = self.kernel_counters()?;
+        self.last = Some(counts);
+        let (received, dropped, _) = counts;
         let before = self.frames_processed;
         let mut left = received.saturating_sub(dropped).saturating_sub(before).min(self.ring_frames);
         let mut naps = HOLD.as_millis() / STEP.as_millis() + 2;
@@ -224,6 +230,9 @@ impl Source {
 
     /// Frames received (those dropped from the ring among them), dropped from the ring, dropped by the interface.
     fn kernel_counters(&mut self) -> Result<(u64, u64, u64), CaptureError> {
+        if let Some(last) = self.last {
+            return Ok(last);
+        }
         let now = self.handle.stats().map_err(|error| CaptureError::new(&self.name, &error))?;
         Ok((
             self.received.advance(now.received),
