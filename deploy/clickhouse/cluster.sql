@@ -199,3 +199,31 @@ COMMENT 'how sensors are, and what they cannot see';
 
 INSERT INTO apitap.schema_migrations (version, name, class, program, applied_at)
 SELECT 1, 'alerts, their status, and heartbeats', 'light', '0.1.0', now64(6);
+
+CREATE TABLE IF NOT EXISTS apitap.chain_marks_local ON CLUSTER '{cluster}'
+(
+    sensor LowCardinality(String),
+    seq UInt64 COMMENT 'the last record that it stands for',
+    previous FixedString(32) COMMENT 'hash before the first record',
+    hash FixedString(32) COMMENT 'hash of the last record',
+    seal FixedString(32) COMMENT 'keyed hash over all of it',
+    record String COMMENT 'what it says, JSON',
+    ingested_at DateTime64(6, 'UTC')
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/apitap/chain_marks', '{replica}')
+ORDER BY (sensor, seq, record)
+SETTINGS index_granularity = 1024, replicated_deduplication_window = 0
+COMMENT 'tombstones and checkpoints of chains';
+
+CREATE TABLE IF NOT EXISTS apitap.chain_marks ON CLUSTER '{cluster}' AS apitap.chain_marks_local
+ENGINE = Distributed('{cluster}', apitap, chain_marks_local, cityHash64(sensor))
+COMMENT 'tombstones and checkpoints of chains';
+
+ALTER TABLE apitap.alert_revisions_local ON CLUSTER '{cluster}'
+    ADD INDEX IF NOT EXISTS seq_range seq TYPE minmax GRANULARITY 1;
+
+ALTER TABLE apitap.alert_revisions ON CLUSTER '{cluster}'
+    ADD INDEX IF NOT EXISTS seq_range seq TYPE minmax GRANULARITY 1;
+
+INSERT INTO apitap.schema_migrations (version, name, class, program, applied_at)
+SELECT 2, 'what explains gaps in chains', 'idempotent', '0.1.0', now64(6);

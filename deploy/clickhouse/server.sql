@@ -171,3 +171,24 @@ COMMENT 'how sensors are, and what they cannot see';
 
 INSERT INTO apitap.schema_migrations (version, name, class, program, applied_at)
 SELECT 1, 'alerts, their status, and heartbeats', 'light', '0.1.0', now64(6);
+
+CREATE TABLE IF NOT EXISTS apitap.chain_marks
+(
+    sensor LowCardinality(String),
+    seq UInt64 COMMENT 'the last record that it stands for',
+    previous FixedString(32) COMMENT 'hash before the first record',
+    hash FixedString(32) COMMENT 'hash of the last record',
+    seal FixedString(32) COMMENT 'keyed hash over all of it',
+    record String COMMENT 'what it says, JSON',
+    ingested_at DateTime64(6, 'UTC')
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (sensor, seq, record)
+SETTINGS index_granularity = 1024
+COMMENT 'tombstones and checkpoints of chains';
+
+ALTER TABLE apitap.alert_revisions
+    ADD INDEX IF NOT EXISTS seq_range seq TYPE minmax GRANULARITY 1;
+
+INSERT INTO apitap.schema_migrations (version, name, class, program, applied_at)
+SELECT 2, 'what explains gaps in chains', 'idempotent', '0.1.0', now64(6);

@@ -52,6 +52,19 @@ impl Class {
 /// Days that alerts are kept when nobody says otherwise.
 pub const RETENTION_DAYS: u32 = 90;
 
+/// Statements that fill the views' tables from those rows of `table` for which `condition` holds. What is there already becomes
+/// one with what it is again.
+pub fn refill(table: &str, condition: &str) -> Vec<String> {
+    let views = MIGRATIONS.iter().flat_map(|migration| migration.steps).filter_map(|step| match step {
+        Step::Create(Object::View(view)) if view.from == table => Some(view),
+        _ => None,
+    });
+    let rows = format!("(SELECT * FROM {DATABASE}.{table} WHERE {condition})");
+    views
+        .map(|View { to, select, rest, .. }| format!("INSERT INTO {DATABASE}.{to} {select} FROM {rows} {rest}"))
+        .collect()
+}
+
 /// Everything that makes the newest schema on an empty server, as text; it may be run again.
 pub fn script(target: Target<'_>, retention_days: u32) -> String {
     let mut statements = vec![ddl::create_database(target)];

@@ -15,6 +15,7 @@
 
 use super::ddl::{Column, Index, Object, Step, Table, View};
 use super::{Class, Migration};
+use crate::store::marks::CHAIN_MARKS;
 use crate::store::rows::{ALERT_REVISIONS, ALERT_STATUS, SENSOR_HEARTBEATS};
 
 /// The table of migrations that were made.
@@ -27,22 +28,58 @@ pub const ALERTS_BY_KEY: &str = "alerts_by_key";
 pub const ALERTS_BY_ID: &str = "alerts_by_id";
 
 /// All migrations, in order.
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "alerts, their status, and heartbeats",
-    class: Class::Light,
-    steps: &[
-        Step::Create(Object::Table(REVISIONS)),
-        Step::Create(Object::Table(BY_CLIENT)),
-        Step::Create(Object::View(BY_CLIENT_VIEW)),
-        Step::Create(Object::Table(BY_KEY)),
-        Step::Create(Object::View(BY_KEY_VIEW)),
-        Step::Create(Object::Table(BY_ID)),
-        Step::Create(Object::View(BY_ID_VIEW)),
-        Step::Create(Object::Table(STATUS)),
-        Step::Create(Object::Table(HEARTBEATS)),
+pub const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "alerts, their status, and heartbeats",
+        class: Class::Light,
+        steps: &[
+            Step::Create(Object::Table(REVISIONS)),
+            Step::Create(Object::Table(BY_CLIENT)),
+            Step::Create(Object::View(BY_CLIENT_VIEW)),
+            Step::Create(Object::Table(BY_KEY)),
+            Step::Create(Object::View(BY_KEY_VIEW)),
+            Step::Create(Object::Table(BY_ID)),
+            Step::Create(Object::View(BY_ID_VIEW)),
+            Step::Create(Object::Table(STATUS)),
+            Step::Create(Object::Table(HEARTBEATS)),
+        ],
+    },
+    Migration {
+        version: 2,
+        name: "what explains gaps in chains",
+        class: Class::Idempotent,
+        steps: &[
+            Step::Create(Object::Table(MARKS)),
+            // Numbers grow with time, as rows do. Both the writer and `apitap verify` ask for ranges of them.
+            Step::Alter {
+                table: ALERT_REVISIONS,
+                change: "ADD INDEX IF NOT EXISTS seq_range seq TYPE minmax GRANULARITY 1",
+            },
+        ],
+    },
+];
+
+/// Kept for good: there is one a day for each sensor, and what they explain is gone.
+const MARKS: Table = Table {
+    name: CHAIN_MARKS,
+    comment: "tombstones and checkpoints of chains",
+    columns: &[
+        ("sensor", "LowCardinality(String)"),
+        ("seq", "UInt64 COMMENT 'the last record that it stands for'"),
+        ("previous", "FixedString(32) COMMENT 'hash before the first record'"),
+        ("hash", "FixedString(32) COMMENT 'hash of the last record'"),
+        ("seal", "FixedString(32) COMMENT 'keyed hash over all of it'"),
+        ("record", "String COMMENT 'what it says, JSON'"),
+        ("ingested_at", "DateTime64(6, 'UTC')"),
     ],
-}];
+    indexes: &[],
+    partition: None,
+    order: "(sensor, seq, record)",
+    expires: None,
+    shard: "cityHash64(sensor)",
+    granularity: 1024,
+};
 
 /// The tables whose rows expire.
 pub(super) const EXPIRING: [&Table; 5] = [&REVISIONS, &BY_CLIENT, &BY_KEY, &BY_ID, &HEARTBEATS];
