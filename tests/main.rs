@@ -8,6 +8,8 @@ mod cases;
 mod cli;
 /// A larger corpus, where one is given.
 mod corpus;
+/// What was acknowledged, whatever is killed.
+mod durability;
 /// The fuzz targets, on their seeds and on mutations of them.
 mod fuzz;
 /// The history of alerts in the real engine.

@@ -8,6 +8,7 @@ use apitap_detectors::finding::{Family, Severity};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::moment::Moment;
+pub use super::storing::Choice;
 use crate::alert::Fingerprint;
 use crate::link::ChecksumPolicy;
 use crate::store::queries::{Network, Status};
@@ -38,7 +39,7 @@ Exit status: 0 fine (also: a truncated last record, an unknown link type, no HTT
 Says 'capturing' on standard error when it is ready. SIGINT or SIGTERM ends it in order, with a summary; its last lines
 are frames_received=N, frames_processed=N, frames_dropped_kernel=N and the like.
 
-Exit status: 0 fine; 1 an interface cannot be used, or an output failed; 2 usage.")]
+Exit status: 0 fine; 1 an interface cannot be used, or an output failed; 2 usage (also: a filter that is none).")]
     Run(RunArgs),
     /// The embedded ClickHouse, served over HTTP on loopback
     #[command(after_help = "\
@@ -64,6 +65,14 @@ Exit status: 0 fine, also when there are no alerts; 1 the store gives no answer,
 Tables: apitap.alert_revisions, alert_status, sensor_heartbeats, and the narrow ones that 'apitap schema' explains:
   apitap query 'SELECT family, uniqExact(alert_id) FROM apitap.alert_revisions GROUP BY family'")]
     Query(QueryArgs),
+    /// Check that the store has what the sensors wrote
+    #[command(after_help = "\
+Records are numbered, and chained by keyed hashes. Each is one of: intact; expired (its time was up); dead-lettered (the store
+refused it); dropped (the spool was full); lost (from the spool); deleted; changed; reordered; forged; or missing at the end.
+Whoever has the key in the state directory could forge them.
+
+Exit status: 0 as it was written; 1 not so, or the store cannot be asked; 2 usage.")]
+    Verify(VerifyArgs),
     /// Print the ClickHouse schema, which apitap makes by itself everywhere but on a cluster
     Schema(SchemaArgs),
 }
@@ -116,6 +125,9 @@ pub struct ReadArgs {
     /// How many workers share the connections; the output is the same for any number
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: u16,
+    /// Store the alerts as well, and wait until all are in: in the embedded store, or in a ClickHouse as http://user@host:8123
+    #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "embedded")]
+    pub store: Option<Choice>,
     /// Exit with status 3 when there is an alert of this severity or a higher one
     #[arg(long, value_name = "SEVERITY", value_parser = severity)]
     pub fail_on: Option<Severity>,
@@ -139,15 +151,27 @@ pub struct RunArgs {
     /// Take only frames addressed to this machine, not all that the interface sees
     #[arg(long)]
     pub no_promiscuous: bool,
-    /// Where alerts are stored; this version stores none
-    #[arg(long, value_name = "none", default_value = "none", value_parser = ["none"])]
-    pub store: String,
+    /// Where alerts are stored: a ClickHouse as http://user@host:8123 (its password from APITAP_STORE_PASSWORD), 'embedded', or
+    /// 'none'; by default the embedded store, if its library is there
+    #[arg(long, value_name = "URL|none")]
+    pub store: Option<Choice>,
     /// How alerts are written; by default a line for people on a terminal, else JSON lines
     #[arg(long, value_enum)]
     pub format: Option<Format>,
     /// Which detectors run: 'all', 'none', or a list of families and names
     #[arg(long, value_name = "all|none|LIST", default_value = "all")]
     pub detectors: String,
+}
+
+/// Arguments of `apitap verify`.
+#[derive(Args, Debug)]
+pub struct VerifyArgs {
+    /// The store: a ClickHouse as http://user@host:8123; by default the embedded one
+    #[arg(long, value_name = "URL")]
+    pub store: Option<Choice>,
+    /// Whose records; by default of all sensors that have their spool in the state directory
+    #[arg(long = "sensor", value_name = "NAME")]
+    pub sensors: Vec<String>,
 }
 
 /// Arguments of `apitap store`.

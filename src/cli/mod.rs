@@ -7,6 +7,7 @@ mod connect;
 mod csv;
 mod hardening;
 pub mod jsonl;
+mod keeping;
 mod listing;
 pub mod moment;
 mod outputs;
@@ -17,9 +18,11 @@ mod schema;
 mod show;
 mod stats;
 mod store;
+mod storing;
 mod summary;
 pub mod table;
 mod text;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -62,10 +65,11 @@ pub fn run(command_line: &Apitap) -> Exit {
             start_log();
             run::run(args, &command_line.common)
         }
-        Command::Store(args) => store::run(args, &command_line.common),
         Command::Alerts(args) => alerts::run(args, &command_line.common),
         Command::Query(args) => query::run(args, &command_line.common),
+        Command::Verify(args) => verify::run(args, &command_line.common),
         Command::Schema(args) => schema::run(args),
+        Command::Store(args) => store::run(args, &command_line.common),
     }
 }
 
@@ -105,4 +109,10 @@ fn worker_settings(common: &Common) -> worker::Settings {
 fn detectors(list: &str, keys: &Keys) -> Result<apitap_detectors::inspect::Settings, String> {
     let only = apitap_detectors::inspect::Settings::parse_only(list).map_err(|error| error.to_string())?;
     Ok(apitap_detectors::inspect::Settings { only, evidence_key: keys.evidence() })
+}
+
+/// The machine's name: with it in their ids, alerts of different sensors stay apart.
+fn machine() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    if name.is_empty() { "sensor".into() } else { name }
 }

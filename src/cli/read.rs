@@ -8,6 +8,7 @@ use apitap_detectors::finding::Severity;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::args::{Common, Destination, Format, ReadArgs};
+use super::keeping::Keeping;
 use super::outputs::{self, Output, Readers};
 use super::{Exit, jsonl, stats, summary, table, tell};
 use crate::alert::{AlertBook, Emit, Revision};
@@ -42,6 +43,7 @@ struct Reading {
     progress: ProgressBar,
     highest: Option<Severity>,
     unreadable: usize,
+    store: Option<Keeping>,
 }
 
 impl Reading {
@@ -72,6 +74,8 @@ impl Reading {
             ..super::worker_settings(common)
         };
         settings.http.hash_content = args.hash_content;
+        let store = args.store.as_ref().map(|choice| Keeping::start(choice, common)).transpose();
+        let store = store.map_err(|line| (Exit::Failed, line))?.flatten();
         let is_terminal = alerts == Destination::Stdout && std::io::stdout().is_terminal();
         let format = args.format.unwrap_or(if is_terminal { Format::Table } else { Format::Jsonl });
         let open = |destination: &Destination, readers| {
@@ -90,12 +94,17 @@ impl Reading {
             progress: ProgressBar::hidden(),
             highest: None,
             unreadable: 0,
+            store,
         })
     }
 
     fn run(mut self, args: &ReadArgs) -> Exit {
         let stop = Arc::new(AtomicBool::new(false));
-        if let Err(error) = signals::stop_on_signal(stop.clone()) {
+        // Stops reading, and waiting for the store; a failed output stops reading alone.
+        let interrupted = Arc::new(AtomicBool::new(false));
+        if let Err(error) =
+            signals::stop_on_signal(stop.clone()).and_then(|()| signals::stop_on_signal(interrupted.clone()))
+        {
             tell(&format!("warning: an interrupt will end this without a summary: {error}"));
         }
         let settings = self.settings.clone();
@@ -123,6 +132,12 @@ impl Reading {
             tell("interrupted: what follows is about the part that was read");
         }
         let mut exit = Exit::Fine;
+        if let Some(store) = self.store.take()
+            && let Err(line) = store.finish(&interrupted)
+        {
+            tell(&line);
+            exit = Exit::Failed;
+        }
         for output in [self.alerts, self.exchanges, self.stats] {
             if let Err(line) = output.finish() {
                 tell(&line);
@@ -159,6 +174,9 @@ impl Reading {
 
     fn alert(&mut self, revision: Revision) {
         self.highest = self.highest.max(Some(revision.severity));
+        if let Some(store) = &self.store {
+            store.keep(&revision);
+        }
         match &mut self.table {
             Some(table) => table.push(revision),
             None => self.alerts.write(|mut out| jsonl::write(&mut out, &revision)),

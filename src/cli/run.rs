@@ -5,20 +5,29 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 
 use super::args::{Common, Format, RunArgs};
+use super::storing::{self, Choice, Opened};
 use super::{Exit, detectors, jsonl, summary, table, tell};
 use crate::alert::{self, AlertBook, Emit, Revision};
-use crate::capture::live::{self as capture, Mode};
+use crate::capture::live::{self as capture, Mode, OpenErrorKind};
 use crate::http::OpenResponses;
 use crate::keys::{self, Keys};
 use crate::pipeline::live::{self, HealthTable, Sensor};
 use crate::pipeline::{Told, signals};
+use crate::store::child::Supervised;
+use crate::store::gateway;
+use crate::store::spool::Shared;
+use crate::store::writer::{Beat, Reach, Status, Storing};
 use crate::worker;
 
 /// How many revisions may wait to be written before the behaviour thread waits.
 const QUEUE: usize = 1024;
+
+/// How long the store has at the end to take what is on disk.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// How often the sensor says how it is.
 const HEARTBEAT: Duration = Duration::from_secs(60);
@@ -40,6 +49,8 @@ struct Running {
     alerts: Arc<OnceLock<alert::Counters>>,
     revisions: mpsc::Receiver<Revision>,
     runtime: tokio::runtime::Runtime,
+    store: Option<Store>,
+    started_at: i64,
     format: Format,
 }
 
@@ -66,15 +77,42 @@ fn start(args: &RunArgs, common: &Common) -> Result<Running, (Exit, String)> {
             mode: if args.no_promiscuous { Mode::Own } else { Mode::Promiscuous },
             ..capture::Options::new(interface)
         };
-        sources.push(capture::open(&options, number).map_err(|error| (Exit::Failed, error.to_string()))?);
+        let source = capture::open(&options, number).map_err(|error| match error.kind {
+            OpenErrorKind::BadFilter { .. } => usage(error.to_string()),
+            _ => (Exit::Failed, error.to_string()),
+        });
+        sources.push(source?);
     }
     let stop = Arc::new(AtomicBool::new(false));
     signals::stop_on_signal(stop.clone()).map_err(failed)?;
+    // One thread of it writes to the store; the main thread prints, and may have to wait for whoever reads that.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(failed)?;
+    let (mut store, mut queue) = (None, None);
+    if let Some(choice) = choose(args.store.as_ref()) {
+        let entered = runtime.enter();
+        if let Some(Opened { storing, child, .. }) =
+            storing::open(&state, &keys, &super::machine(), &choice).map_err(|line| (Exit::Failed, line))?
+        {
+            let Storing { queue: records, beats, status, spool, intake, writer } = storing;
+            queue = Some(records);
+            store = Some(Store { beats, status, spool, intake, writer, child });
+        }
+        drop(entered);
+    }
     let (send, revisions) = mpsc::channel(QUEUE);
     let health = Arc::new(HealthTable::new());
-    let mut book = AlertBook::new(alert::Settings::new(sensor_name(), keys.id(), Emit::Revisions));
+    let mut book = AlertBook::new(alert::Settings::new(super::machine(), keys.id(), Emit::Revisions));
     // Waits when the writer does not keep up: then the workers drop and count, never the capture.
-    let mut write = move |revision: Revision| drop(send.blocking_send(revision));
+    let mut write = move |revision: Revision| {
+        if let Some(queue) = &queue
+            && let Ok(json) = serde_json::to_vec(&revision)
+        {
+            // It only ends with this thread.
+            let _ = queue.blocking_send(json);
+        }
+        // Nobody prints any more: then there are other outputs.
+        let _ = send.blocking_send(revision);
+    };
     let alerts = Arc::new(OnceLock::new());
     let counted = alerts.clone();
     let tell_on = move |told: Option<Told>| match told {
@@ -87,15 +125,79 @@ fn start(args: &RunArgs, common: &Common) -> Result<Running, (Exit, String)> {
         }
     };
     let sensor = live::start(sources, &settings, &stop, &health, tell_on).map_err(failed)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(failed)?;
     tell(&format!("capturing on {}", args.interfaces.join(", ")));
     let default = if std::io::stdout().is_terminal() { Format::Table } else { Format::Jsonl };
-    Ok(Running { sensor, health, alerts, revisions, runtime, format: args.format.unwrap_or(default) })
+    let format = args.format.unwrap_or(default);
+    let started_at = jiff::Timestamp::now().as_microsecond();
+    Ok(Running { sensor, health, alerts, revisions, runtime, store, started_at, format })
+}
+
+/// The store that was asked for; without a word about it the embedded one, if it can be had.
+fn choose(given: Option<&Choice>) -> Option<Choice> {
+    match given {
+        Some(Choice::None) => None,
+        Some(choice) => Some(choice.clone()),
+        None => match gateway::library(None) {
+            Ok(_) => Some(Choice::Embedded),
+            Err(missing) => {
+                tell(&format!("nothing is stored: {missing}"));
+                None
+            }
+        },
+    }
+}
+
+/// Where alerts go beside standard output.
+struct Store {
+    beats: mpsc::Sender<Beat>,
+    status: watch::Receiver<Status>,
+    spool: Shared,
+    intake: JoinHandle<()>,
+    writer: JoinHandle<()>,
+    child: Option<Supervised>,
+}
+
+impl Store {
+    fn waiting(&self) -> u64 {
+        self.spool.acknowledged().saturating_sub(self.status.borrow().stored)
+    }
+
+    /// Waits until everything is on disk, and for a while until it is in the store.
+    async fn end(mut self) {
+        // A task that failed has told so; what is on disk stays there.
+        let _ = self.intake.await;
+        let is_in = tokio::time::timeout(LAST_WORDS, &mut self.writer).await.is_ok();
+        self.writer.abort();
+        let stored = self.status.borrow().stored;
+        let waiting = self.spool.acknowledged().saturating_sub(stored);
+        if !is_in && waiting > 0 {
+            tell(&format!("store: {waiting} alert revisions are on disk, and go to the store at the next start"));
+        }
+        if let Some(child) = self.child {
+            child.end().await;
+        }
+        number("revisions_acknowledged", self.spool.acknowledged());
+        number("revisions_stored", stored);
+        number("revisions_dropped_spool", self.spool.dropped());
+        number("revisions_dead_lettered", self.status.borrow().dead_letters);
+    }
+}
+
+/// The next change of how it goes with the store; never without one.
+async fn changed(store: &mut Option<Store>) {
+    let is_watched = match store {
+        Some(store) => store.status.changed().await.is_ok(),
+        None => false,
+    };
+    if !is_watched {
+        std::future::pending::<()>().await;
+    }
 }
 
 impl Running {
     fn until_the_end(mut self) -> Exit {
         let mut failure = None;
+        let mut reach = Reach::Unknown;
         self.runtime.block_on(async {
             let mut heartbeat = tokio::time::interval(HEARTBEAT);
             heartbeat.tick().await;
@@ -112,7 +214,14 @@ impl Running {
                         Some(_) => {}
                         None => break,
                     },
-                    _ = heartbeat.tick() => beat(&self.health),
+                    _ = heartbeat.tick() => {
+                        beat(&self.health);
+                        if let Some(store) = &self.store {
+                            // The store has enough to do: the next one says more.
+                            let _ = store.beats.try_send(state_of(&self.health, self.started_at));
+                        }
+                    }
+                    () = changed(&mut self.store) => tell_store(self.store.as_ref(), &mut reach),
                 }
             }
         });
@@ -124,8 +233,11 @@ impl Running {
         if totals.merges_not_waited > 0 {
             tell(&format!("out of order: a slow worker was not waited for {} times", totals.merges_not_waited));
         }
+        if let Some(store) = self.store {
+            self.runtime.block_on(store.end());
+        }
         for (name, value) in totals.health.named() {
-            super::say(format_args!("{name}={value}"));
+            number(name, value);
         }
         for failed in &totals.failures {
             tell(failed);
@@ -165,8 +277,34 @@ fn beat(health: &HealthTable) {
     }
 }
 
-/// The machine's name: with it in their ids, alerts of different sensors stay apart.
-fn sensor_name() -> String {
-    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    if name.is_empty() { "sensor".into() } else { name }
+/// How the sensor is, for the store.
+fn state_of(health: &HealthTable, started_at: i64) -> Beat {
+    let mut counters = std::collections::BTreeMap::<String, u64>::new();
+    for entry in health {
+        for (name, value) in entry.value().named() {
+            *counters.entry(name.to_owned()).or_default() += value;
+        }
+    }
+    let is_dropping = counters.iter().any(|(name, value)| name.contains("dropped") && *value > 0);
+    Beat {
+        at: jiff::Timestamp::now().as_microsecond(),
+        started_at,
+        health: if is_dropping { 2 } else { 1 },
+        counters: counters.into_iter().collect(),
+        visibility: if is_dropping { vec!["frames_dropped".to_owned()] } else { Vec::new() },
+    }
+}
+
+fn tell_store(store: Option<&Store>, known: &mut Reach) {
+    let Some(store) = store else { return };
+    let status = store.status.borrow().clone();
+    if status.reach != *known {
+        storing::tell_reach(&status, store.waiting());
+        *known = status.reach;
+    }
+}
+
+/// A line of the summary for programs.
+fn number(name: &str, value: u64) {
+    super::say(format_args!("{name}={value}"));
 }
