@@ -3,8 +3,11 @@
 use std::process::ExitCode;
 
 use apitap::cli::{self, args::Apitap};
-use clap::Parser;
 
 fn main() -> ExitCode {
-    cli::run(&Apitap::parse()).into()
+    match Apitap::of(std::env::args_os()) {
+        Ok(command_line) => cli::run(&command_line).into(),
+        // With status 0 when it was help that was asked for.
+        Err(error) => error.exit(),
+    }
 }

@@ -160,7 +160,7 @@ fn embedded(state: &State) -> child::Supervised {
 
 fn supervise(state: &Path) -> child::Supervised {
     let program = PathBuf::from(env!("CARGO_BIN_EXE_apitap"));
-    child::supervise(child::Options { program, state: state.to_owned(), library: library().unwrap() })
+    child::supervise(child::Options::new(program, state, library().unwrap()))
 }
 
 /// Not a test of its own: what the sensor does that the tests start and kill.

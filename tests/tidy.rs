@@ -5,9 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules of the sensor in the order of the stream. A module uses only those before it.
-const STREAM: [&str; 16] = [
+const STREAM: [&str; 18] = [
     "time",
     "counters",
+    "nearest",
     "capture",
     "link",
     "tcp",
@@ -21,6 +22,7 @@ const STREAM: [&str; 16] = [
     "alert",
     "store",
     "metrics",
+    "config",
     "cli",
 ];
 

@@ -5,23 +5,24 @@ use std::time::Duration;
 
 use clickhouse::Client;
 
-use super::args::{AlertsArgs, AlertsCommand, ChangeArgs, Common, FilterArgs, HistoryFormat, ShowArgs, StatsArgs};
-use super::connect::{Connection, connect};
+use super::args::{AlertsArgs, AlertsCommand, ChangeArgs, FilterArgs, HistoryFormat, ShowArgs, StatsArgs};
+use super::storing::ask;
 use super::{Exit, charts, listing, moment, show, table, tell};
 use crate::alert::AlertId;
+use crate::config::Config;
 use crate::store::gateway::Role;
 use crate::store::queries::{self, Candidates, Change, Filter, Follow, QueryError, Status, Story};
 use crate::time::{Span, Timestamp};
 
-pub(super) fn run(args: &AlertsArgs, common: &Common) -> Exit {
+pub(super) fn run(args: &AlertsArgs, config: &Config) -> Exit {
     ended(block_on(async {
         match &args.command {
-            None => list(args, common).await,
-            Some(AlertsCommand::Show(args)) => show_one(args, common).await,
-            Some(AlertsCommand::Ack(args)) => change(args, Status::Ack, common).await,
-            Some(AlertsCommand::Resolve(args)) => change(args, Status::Resolved, common).await,
-            Some(AlertsCommand::Reopen(args)) => change(args, Status::Reopened, common).await,
-            Some(AlertsCommand::Stats(args)) => stats(args, common).await,
+            None => list(args, config).await,
+            Some(AlertsCommand::Show(args)) => show_one(args, config).await,
+            Some(AlertsCommand::Ack(args)) => change(args, Status::Ack, config).await,
+            Some(AlertsCommand::Resolve(args)) => change(args, Status::Resolved, config).await,
+            Some(AlertsCommand::Reopen(args)) => change(args, Status::Reopened, config).await,
+            Some(AlertsCommand::Stats(args)) => stats(args, config).await,
         }
     }))
 }
@@ -79,10 +80,10 @@ fn filter(args: &FilterArgs, limit: u32, now: Timestamp) -> Filter {
     }
 }
 
-async fn list(args: &AlertsArgs, common: &Common) -> Result<(), String> {
+async fn list(args: &AlertsArgs, config: &Config) -> Result<(), String> {
     let now = moment::now();
     let filter = filter(&args.filter, args.limit, now);
-    let Connection { client, .. } = &connect(&args.connection, common, Role::Reader).await?;
+    ask(&args.store, config, Role::Reader, async |client| {
     let format = format_or(args.format, HistoryFormat::Jsonl);
     if args.follow {
         return follow(client, &filter, format, now).await;
@@ -99,6 +100,8 @@ async fn list(args: &AlertsArgs, common: &Common) -> Result<(), String> {
         tell(&format!("the newest {}; --limit shows more", filter.limit));
     }
     Ok(())
+    })
+    .await
 }
 
 /// Writes what there is, and then what comes in.
@@ -128,8 +131,8 @@ async fn follow(client: &Client, filter: &Filter, format: HistoryFormat, start: 
     }
 }
 
-async fn show_one(args: &ShowArgs, common: &Common) -> Result<(), String> {
-    let Connection { client, .. } = &connect(&args.connection, common, Role::Reader).await?;
+async fn show_one(args: &ShowArgs, config: &Config) -> Result<(), String> {
+    ask(&args.store, config, Role::Reader, async |client| {
     let story = find(client, &args.id).await?;
     let columns = table::columns();
     print(|out| match format_or(args.format, HistoryFormat::Json) {
@@ -137,6 +140,8 @@ async fn show_one(args: &ShowArgs, common: &Common) -> Result<(), String> {
         HistoryFormat::Json | HistoryFormat::Jsonl => show::json(out, &story),
         HistoryFormat::Csv => listing::csv(out, &story.revisions),
     })
+    })
+    .await
 }
 
 async fn find(client: &Client, id: &str) -> Result<Story, String> {
@@ -155,8 +160,8 @@ async fn find(client: &Client, id: &str) -> Result<Story, String> {
     queries::story(client, id).await.map_err(line)?.ok_or_else(none)
 }
 
-async fn change(args: &ChangeArgs, status: Status, common: &Common) -> Result<(), String> {
-    let Connection { client, .. } = &connect(&args.connection, common, Role::Analyst).await?;
+async fn change(args: &ChangeArgs, status: Status, config: &Config) -> Result<(), String> {
+    ask(&args.store, config, Role::Analyst, async |client| {
     let story = find(client, &args.id).await?;
     let alert = story.latest.revision.id;
     let mut number = [0; 16];
@@ -167,6 +172,8 @@ async fn change(args: &ChangeArgs, status: Status, common: &Common) -> Result<()
     let before = story.latest.status();
     tell(&format!("alert {alert} is {status} now, and was {before}"));
     Ok(())
+    })
+    .await
 }
 
 /// Who runs this, as far as the environment says.
@@ -177,7 +184,7 @@ fn user() -> String {
     named.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
 }
 
-async fn stats(args: &StatsArgs, common: &Common) -> Result<(), String> {
+async fn stats(args: &StatsArgs, config: &Config) -> Result<(), String> {
     const WEEK: Span = Span::from_secs(7 * 86_400);
     let now = moment::now();
     let filter = filter(&args.filter, 1, now);
@@ -185,7 +192,7 @@ async fn stats(args: &StatsArgs, common: &Common) -> Result<(), String> {
     if since >= until {
         return Err("--since is not before --until".into());
     }
-    let Connection { client, .. } = &connect(&args.connection, common, Role::Reader).await?;
+    ask(&args.store, config, Role::Reader, async |client| {
     let stats = queries::stats(client, &filter, since, until).await.map_err(line)?;
     let columns = table::columns();
     print(|out| match format_or(args.format, HistoryFormat::Json) {
@@ -193,6 +200,8 @@ async fn stats(args: &StatsArgs, common: &Common) -> Result<(), String> {
         HistoryFormat::Json | HistoryFormat::Jsonl => charts::json(out, &stats, since, until),
         HistoryFormat::Csv => charts::csv(out, &stats),
     })
+    })
+    .await
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is passed to map_err")]

@@ -8,10 +8,10 @@ use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use super::args::Common;
-use super::storing::{self, Choice, Opened};
+use super::storing::{self, Opened};
 use super::tell;
 use crate::alert::Revision;
+use crate::config::{Choice, Config};
 use crate::store::child::Supervised;
 use crate::store::novel;
 use crate::store::spool::Shared;
@@ -40,12 +40,12 @@ struct Waiting {
 
 impl Keeping {
     /// Opens the store; none when `choice` says so.
-    pub(super) fn start(choice: &Choice, common: &Common) -> Result<Option<Self>, String> {
-        let (state, keys) = storing::state(common.state.as_deref())?;
+    pub(super) fn start(choice: &Choice, config: &Config) -> Result<Option<Self>, String> {
+        let (state, keys) = storing::state(config)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.map_err(|error| format!("the store cannot be waited for: {error}"))?;
         let entered = runtime.enter();
-        let Some(Opened { storing, child, target }) = storing::open(&state, &keys, &sensor(), choice)? else {
+        let Some(Opened { storing, child, target }) = storing::open(&state, &keys, &sensor(), choice, &config.store)? else {
             return Ok(None);
         };
         let Storing { queue: records, status, spool, writer, .. } = storing;

@@ -3,12 +3,13 @@
 mod alerts;
 pub mod args;
 mod charts;
-mod connect;
+mod check;
 mod csv;
 mod hardening;
 pub mod jsonl;
 mod keeping;
 mod listing;
+mod manual;
 pub mod moment;
 mod outputs;
 mod query;
@@ -28,6 +29,7 @@ use std::process::ExitCode;
 
 use args::{Apitap, Command, Common};
 
+use crate::config::{self, Config, ConfigError};
 use crate::keys::Keys;
 use crate::{http, worker};
 
@@ -59,18 +61,56 @@ impl From<Exit> for ExitCode {
 pub fn run(command_line: &Apitap) -> Exit {
     hardening::forbid_core_dumps();
     hardening::mute_panics();
+    // These three need none, and the second says what is wrong with it.
     match &command_line.command {
-        Command::Read(args) => read::run(args, &command_line.common),
+        Command::Completions(args) => return manual::completions(args),
+        Command::Check(args) => return check::run(args, &command_line.common),
+        Command::Man(args) => return manual::run(args),
+        _ => {}
+    }
+    let config = match configuration(&command_line.command, &command_line.common) {
+        Ok(config) => config,
+        Err(error) => {
+            tell(&error.to_string());
+            return Exit::Usage;
+        }
+    };
+    match &command_line.command {
+        Command::Read(args) => read::run(args, &config),
         Command::Run(args) => {
             start_log();
-            run::run(args, &command_line.common)
+            run::run(args, &config)
         }
-        Command::Alerts(args) => alerts::run(args, &command_line.common),
-        Command::Query(args) => query::run(args, &command_line.common),
-        Command::Verify(args) => verify::run(args, &command_line.common),
-        Command::Schema(args) => schema::run(args),
-        Command::Store(args) => store::run(args, &command_line.common),
+        Command::Alerts(args) => alerts::run(args, &config),
+        Command::Query(args) => query::run(args, &config),
+        Command::Verify(args) => verify::run(args, &config),
+        Command::Schema(args) => schema::run(args, &config),
+        Command::Store(args) => store::run(args, &config),
+        Command::Check(_) | Command::Completions(_) | Command::Man(_) => Exit::Fine,
     }
+}
+
+/// What `command` goes by: the configuration, and over it the flags that all commands have.
+fn configuration(command: &Command, common: &Common) -> Result<Config, ConfigError> {
+    let config = match (&common.config, command) {
+        (Some(path), _) => Config::load(path)?,
+        (None, Command::Read(args)) => {
+            // A capture gives the same alerts on any machine.
+            let installed = if args.store.is_some() { Config::installed()? } else { None };
+            installed.map(|Config { store, state, .. }| Config { store, state, ..Config::default() }).unwrap_or_default()
+        }
+        (None, _) => Config::installed()?.unwrap_or_default(),
+    };
+    Ok(overlaid(config, common))
+}
+
+fn overlaid(mut config: Config, common: &Common) -> Config {
+    config.state = common.state.clone().or(config.state);
+    let analysis = &mut config.analysis;
+    analysis.checksums = common.checksums.unwrap_or(analysis.checksums);
+    analysis.inspect_limit = common.inspect_limit.unwrap_or(analysis.inspect_limit);
+    analysis.memory = common.memory.unwrap_or(analysis.memory);
+    config
 }
 
 /// One line for the person at the terminal.
@@ -95,18 +135,20 @@ fn start_log() {
     let _ = log.try_init();
 }
 
-/// What the options common to all commands say of a worker.
-fn worker_settings(common: &Common) -> worker::Settings {
+/// What is configured of a worker.
+fn worker_settings(config: &Config) -> worker::Settings {
+    let config::Analysis { checksums, inspect_limit, memory } = config.analysis;
     worker::Settings {
-        checksums: common.checksums.into(),
-        http: http::Limits { inspection: common.inspect_limit.0 as usize, ..http::Limits::default() },
-        memory: common.memory.0 as usize,
+        checksums: checksums.into(),
+        http: http::Limits { inspection: inspect_limit.bytes() as usize, ..http::Limits::default() },
+        memory: memory.bytes() as usize,
         ..worker::Settings::default()
     }
 }
 
-/// Settings of the detectors in `list`.
-fn detectors(list: &str, keys: &Keys) -> Result<apitap_detectors::inspect::Settings, String> {
+/// Settings of the detectors in `list`, else of the configured ones.
+fn detectors(list: Option<&str>, config: &Config, keys: &Keys) -> Result<apitap_detectors::inspect::Settings, String> {
+    let list = list.unwrap_or(&config.detectors.enabled);
     let only = apitap_detectors::inspect::Settings::parse_only(list).map_err(|error| error.to_string())?;
     Ok(apitap_detectors::inspect::Settings { only, evidence_key: keys.evidence() })
 }

@@ -7,12 +7,13 @@ use serde_json::value::RawValue;
 
 use super::Exit;
 use super::alerts::{block_on, ended, format_or};
-use super::args::{Common, Destination, HistoryFormat, QueryArgs};
-use super::connect::{Connection, connect};
+use super::args::{Destination, HistoryFormat, QueryArgs};
 use super::csv;
 use super::outputs::{Output, Readers};
+use super::storing::ask;
 use super::table::{columns, pad};
 use super::text::{cut, visible, width};
+use crate::config::Config;
 use crate::store::gateway::Role;
 
 /// Names, types, and then a row a line, each an array: whatever the types are, it can be taken apart.
@@ -21,21 +22,20 @@ const FORMAT: &str = "JSONCompactEachRowWithNamesAndTypes";
 /// What a table may hold: all of it is laid out before it is shown.
 const TABLE_ROWS: usize = 10_000;
 
-pub(super) fn run(args: &QueryArgs, common: &Common) -> Exit {
-    ended(block_on(async {
-        let Connection { client, .. } = &connect(&args.connection, common, Role::Reader).await?;
+pub(super) fn run(args: &QueryArgs, config: &Config) -> Exit {
+    ended(block_on(ask(&args.store, config, Role::Reader, async |client| {
         let format = format_or(args.format, HistoryFormat::Jsonl);
         // The embedded store lets readers read only; another ClickHouse has to be told.
-        let ask = |readonly: bool| {
+        let query = |readonly: bool| {
             let query = client.query_raw(&args.sql);
             if readonly { query.with_setting("readonly", "1") } else { query }
         };
-        let mut lines = Lines::start(ask(true)).await;
+        let mut lines = Lines::start(query(true)).await;
         if lines.as_ref().is_err_and(is_readonly_already) {
-            lines = Lines::start(ask(false)).await;
+            lines = Lines::start(query(false)).await;
         }
         write(&mut lines.map_err(line)?, format).await
-    }))
+    })))
 }
 
 /// Whether the user may not even say that it wants to read only, as it may do nothing else.

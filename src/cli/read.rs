@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use apitap_detectors::finding::Severity;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::args::{Common, Destination, Format, ReadArgs};
+use super::args::{Destination, ReadArgs};
 use super::keeping::Keeping;
 use super::outputs::{self, Output, Readers};
-use super::{Exit, jsonl, stats, summary, table, tell};
+use super::{Exit, jsonl, stats, storing, summary, table, tell};
 use crate::alert::{AlertBook, Emit, Revision};
+use crate::config::{Choice, Config, Format};
 use crate::exchange_log::Targets;
 use crate::keys::Keys;
 use crate::pipeline::file::{self, Fault};
@@ -21,8 +22,8 @@ use crate::{alert, worker};
 /// The sensor's name in the alerts of `read`: the same everywhere, so that a capture gives the same alerts on any machine.
 const SENSOR: &str = "read";
 
-pub(super) fn run(args: &ReadArgs, common: &Common) -> Exit {
-    match Reading::prepare(args, common) {
+pub(super) fn run(args: &ReadArgs, config: &Config) -> Exit {
+    match Reading::prepare(args, config) {
         Ok(reading) => reading.run(args),
         Err((exit, line)) => {
             tell(&line);
@@ -47,7 +48,7 @@ struct Reading {
 }
 
 impl Reading {
-    fn prepare(args: &ReadArgs, common: &Common) -> Result<Self, (Exit, String)> {
+    fn prepare(args: &ReadArgs, config: &Config) -> Result<Self, (Exit, String)> {
         let usage = |line: String| (Exit::Usage, line);
         let exchanges = args.exchanges.clone().unwrap_or(Destination::Nowhere);
         let stats = args.stats.clone().unwrap_or(Destination::Nowhere);
@@ -63,21 +64,27 @@ impl Reading {
             return Err(usage(line.into()));
         }
         outputs::check_distinct(&args.files, &[&alerts, &exchanges, &stats]).map_err(usage)?;
-        let keys = match &common.state {
+        let keys = match &config.state {
             Some(state) => Keys::load_or_create(state).map_err(|error| usage(error.to_string()))?,
             None => Keys::Public,
         };
         let targets = if args.mask_targets { Targets::Masked } else { Targets::Raw };
         let mut settings = worker::Settings {
-            detectors: super::detectors(&args.detectors, &keys).map_err(usage)?,
+            detectors: super::detectors(args.detectors.as_deref(), config, &keys).map_err(usage)?,
             log: (exchanges != Destination::Nowhere).then_some(targets),
-            ..super::worker_settings(common)
+            ..super::worker_settings(config)
         };
         settings.http.hash_content = args.hash_content;
-        let store = args.store.as_ref().map(|choice| Keeping::start(choice, common)).transpose();
-        let store = store.map_err(|line| (Exit::Failed, line))?.flatten();
+        let store = match &args.store {
+            None => Ok(None),
+            Some(named) => {
+                let choice = storing::choose(named.as_ref(), &args.password, &config.store).map_err(usage)?;
+                Keeping::start(&choice.unwrap_or(Choice::Embedded), config)
+            }
+        };
+        let store = store.map_err(|line| (Exit::Failed, line))?;
         let is_terminal = alerts == Destination::Stdout && std::io::stdout().is_terminal();
-        let format = args.format.unwrap_or(if is_terminal { Format::Table } else { Format::Jsonl });
+        let format = args.format.or(config.output.format).unwrap_or(if is_terminal { Format::Table } else { Format::Jsonl });
         let open = |destination: &Destination, readers| {
             Output::open(destination, readers).map_err(|line| (Exit::Failed, line))
         };

@@ -8,13 +8,14 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use super::args::{Common, Format, RunArgs};
-use super::storing::{self, Choice, Opened};
+use super::args::RunArgs;
+use super::storing::{self, Opened};
 use super::{Exit, detectors, jsonl, summary, table, tell};
 use crate::alert::{self, AlertBook, Emit, Revision};
+use crate::config::{Choice, Config, Format};
 use crate::capture::live::{self as capture, Mode, OpenErrorKind};
 use crate::http::OpenResponses;
-use crate::keys::{self, Keys};
+use crate::keys::Keys;
 use crate::pipeline::live::{self, HealthTable, Sensor};
 use crate::pipeline::{Told, signals};
 use crate::store::child::Supervised;
@@ -32,8 +33,8 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 /// How often the sensor says how it is.
 const HEARTBEAT: Duration = Duration::from_secs(60);
 
-pub(super) fn run(args: &RunArgs, common: &Common) -> Exit {
-    match start(args, common) {
+pub(super) fn run(args: &RunArgs, config: &Config) -> Exit {
+    match start(args, config) {
         Ok(running) => running.until_the_end(),
         Err((exit, line)) => {
             tell(&line);
@@ -54,27 +55,35 @@ struct Running {
     format: Format,
 }
 
-fn start(args: &RunArgs, common: &Common) -> Result<Running, (Exit, String)> {
+fn start(args: &RunArgs, config: &Config) -> Result<Running, (Exit, String)> {
     let usage = |line: String| (Exit::Usage, line);
     let failed = |error: std::io::Error| (Exit::Failed, error.to_string());
-    let state = common.state.clone().or_else(keys::default_state_directory);
+    let state = config.state_directory();
     let state = state.ok_or_else(|| usage("no place for the installation's key; name one with --state DIR".into()))?;
     let keys = Keys::load_or_create(&state).map_err(|error| usage(error.to_string()))?;
     let mut settings = worker::Settings {
-        detectors: detectors(&args.detectors, &keys).map_err(usage)?,
-        ..super::worker_settings(common)
+        detectors: detectors(args.detectors.as_deref(), config, &keys).map_err(usage)?,
+        ..super::worker_settings(config)
     };
     settings.http.open_responses = OpenResponses::Tell;
-    if let Some(twice) = args.interfaces.iter().enumerate().find(|(n, name)| args.interfaces[..*n].contains(name)) {
+    let choice = storing::choose(args.store.store.as_ref(), &args.store.password, &config.store).map_err(usage)?;
+    let from = &config.capture;
+    let interfaces = if args.interfaces.is_empty() { &from.interfaces } else { &args.interfaces };
+    if interfaces.is_empty() {
+        return Err(usage("no interface is named; name one with -i IFACE, or in the configuration".into()));
+    }
+    if let Some(twice) = interfaces.iter().enumerate().find(|(n, name)| interfaces[..*n].contains(name)) {
         return Err(usage(format!("interface {} is named twice; once is enough", twice.1)));
     }
+    let own_only = args.no_promiscuous || !from.promiscuous;
     let mut sources = Vec::new();
-    for (number, interface) in (0..).zip(&args.interfaces) {
+    for (number, interface) in (0..).zip(interfaces) {
         let options = capture::Options {
-            filter: args.filter.clone(),
-            snaplen: args.snaplen,
-            buffer: args.buffer.0 as u32,
-            mode: if args.no_promiscuous { Mode::Own } else { Mode::Promiscuous },
+            filter: args.filter.clone().or_else(|| from.filter.clone()),
+            snaplen: args.snaplen.unwrap_or(from.snaplen).get(),
+            // Its range ends below 2 GiB.
+            buffer: args.buffer.unwrap_or(from.buffer).bytes() as u32,
+            mode: if own_only { Mode::Own } else { Mode::Promiscuous },
             ..capture::Options::new(interface)
         };
         let source = capture::open(&options, number).map_err(|error| match error.kind {
@@ -88,10 +97,10 @@ fn start(args: &RunArgs, common: &Common) -> Result<Running, (Exit, String)> {
     // One thread of it writes to the store; the main thread prints, and may have to wait for whoever reads that.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(failed)?;
     let (mut store, mut queue) = (None, None);
-    if let Some(choice) = choose(args.store.as_ref()) {
+    if let Some(choice) = embedded_by_default(choice) {
         let entered = runtime.enter();
         if let Some(Opened { storing, child, .. }) =
-            storing::open(&state, &keys, &super::machine(), &choice).map_err(|line| (Exit::Failed, line))?
+            storing::open(&state, &keys, &super::machine(), &choice, &config.store).map_err(|line| (Exit::Failed, line))?
         {
             let Storing { queue: records, beats, status, spool, intake, writer } = storing;
             queue = Some(records);
@@ -125,18 +134,18 @@ fn start(args: &RunArgs, common: &Common) -> Result<Running, (Exit, String)> {
         }
     };
     let sensor = live::start(sources, &settings, &stop, &health, tell_on).map_err(failed)?;
-    tell(&format!("capturing on {}", args.interfaces.join(", ")));
+    tell(&format!("capturing on {}", interfaces.join(", ")));
     let default = if std::io::stdout().is_terminal() { Format::Table } else { Format::Jsonl };
-    let format = args.format.unwrap_or(default);
+    let format = args.format.or(config.output.format).unwrap_or(default);
     let started_at = jiff::Timestamp::now().as_microsecond();
     Ok(Running { sensor, health, alerts, revisions, runtime, store, started_at, format })
 }
 
 /// The store that was asked for; without a word about it the embedded one, if it can be had.
-fn choose(given: Option<&Choice>) -> Option<Choice> {
-    match given {
+fn embedded_by_default(choice: Option<Choice>) -> Option<Choice> {
+    match choice {
         Some(Choice::None) => None,
-        Some(choice) => Some(choice.clone()),
+        Some(choice) => Some(choice),
         None => match gateway::library(None) {
             Ok(_) => Some(Choice::Embedded),
             Err(missing) => {

@@ -1,12 +1,12 @@
 //! `apitap store`: the embedded ClickHouse.
 
-use super::args::{Common, StoreArgs};
+use super::args::StoreArgs;
 use super::{Exit, tell};
-use crate::keys::default_state_directory;
+use crate::config::Config;
 use crate::store::gateway::{self, Confinement, Lifetime, Options, StoreError};
 
-pub(super) fn run(args: &StoreArgs, common: &Common) -> Exit {
-    let state = common.state.clone().or_else(default_state_directory);
+pub(super) fn run(args: &StoreArgs, config: &Config) -> Exit {
+    let state = config.state_directory();
     let Some(path) = args.path.clone().or_else(|| state.as_ref().map(|state| state.join("store"))) else {
         tell("there is no place for the data: give a directory with --path or --state");
         return Exit::Usage;
@@ -23,7 +23,7 @@ pub(super) fn run(args: &StoreArgs, common: &Common) -> Exit {
         path,
         listen: args.listen,
         library,
-        memory: args.engine_memory.0,
+        memory: args.engine_memory.unwrap_or(config.store.engine_memory).bytes(),
         lifetime: if args.until_stdin_ends { Lifetime::StandardInput } else { Lifetime::Signal },
     };
     let ended = gateway::serve(&options, |store, confinement| {

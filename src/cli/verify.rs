@@ -4,20 +4,22 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::args::{Common, VerifyArgs};
-use super::storing::{self, Choice};
+use super::args::VerifyArgs;
+use super::storing;
 use super::text::visible;
 use super::{Exit, tell};
+use crate::config::Config;
 use crate::keys::Keys;
 use crate::store::chain::{Kind, Report};
+use crate::store::gateway::Role;
 use crate::store::integrity;
 use crate::store::writer::{ProgressFile, Target};
 
 /// Findings that are told one by one.
 const TOLD: usize = 100;
 
-pub(super) fn run(args: &VerifyArgs, common: &Common) -> Exit {
-    match verify(args, common) {
+pub(super) fn run(args: &VerifyArgs, config: &Config) -> Exit {
+    match verify(args, config) {
         Ok(exit) => exit,
         Err((exit, line)) => {
             tell(&line);
@@ -26,10 +28,10 @@ pub(super) fn run(args: &VerifyArgs, common: &Common) -> Exit {
     }
 }
 
-fn verify(args: &VerifyArgs, common: &Common) -> Result<Exit, (Exit, String)> {
+fn verify(args: &VerifyArgs, config: &Config) -> Result<Exit, (Exit, String)> {
     let usage = |line: String| (Exit::Usage, line);
     let failed = |line: String| (Exit::Failed, line);
-    let (state, keys) = storing::state(common.state.as_deref()).map_err(usage)?;
+    let (state, keys) = storing::state(config).map_err(usage)?;
     let sensors = if args.sensors.is_empty() { spooling(&state) } else { args.sensors.clone() };
     if sensors.is_empty() {
         return Err(usage(format!(
@@ -37,14 +39,15 @@ fn verify(args: &VerifyArgs, common: &Common) -> Result<Exit, (Exit, String)> {
             state.display()
         )));
     }
-    let choice = args.store.clone().unwrap_or(Choice::Embedded);
+    let choice =
+        storing::choose(args.store.store.as_ref(), &args.store.password, &config.store).map_err(usage)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(|error| failed(error.to_string()))?;
     runtime.block_on(async {
-        let (target, child) = storing::to_ask(&state, &choice).await.map_err(failed)?;
+        let asked = storing::to_ask(choice.as_ref(), config, Role::Sensor).await.map_err(failed)?;
         let mut exit = Exit::Fine;
         for sensor in &sensors {
-            match of_sensor(&state, &keys, &target, sensor).await {
+            match of_sensor(&state, &keys, &asked.target, sensor).await {
                 Ok(report) => {
                     if report.is_tampered() {
                         exit = Exit::Failed;
@@ -57,9 +60,7 @@ fn verify(args: &VerifyArgs, common: &Common) -> Result<Exit, (Exit, String)> {
                 }
             }
         }
-        if let Some(child) = child {
-            child.end().await;
-        }
+        asked.end().await;
         Ok(exit)
     })
 }

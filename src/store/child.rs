@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
-use tokio::process::{Child, ChildStdin, Command};
+use tokio::process::{Child, ChildStderr, ChildStdin, Command};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
@@ -41,6 +41,27 @@ pub struct Options {
     pub state: PathBuf,
     /// The engine's library.
     pub library: PathBuf,
+    /// Memory for the engine, in octets.
+    pub engine_memory: u64,
+    /// What becomes of what it says.
+    pub voice: Voice,
+}
+
+impl Options {
+    /// A store with the usual memory that speaks aloud.
+    pub fn new(program: impl Into<PathBuf>, state: impl Into<PathBuf>, library: impl Into<PathBuf>) -> Self {
+        let (program, state, library) = (program.into(), state.into(), library.into());
+        Self { program, state, library, engine_memory: 1 << 30, voice: Voice::Aloud }
+    }
+}
+
+/// What becomes of what a store says on standard error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Voice {
+    /// It goes to standard error.
+    Aloud,
+    /// Its last line is told as the reason when it ends.
+    Kept,
 }
 
 /// How the store is.
@@ -93,8 +114,10 @@ async fn look_after(options: Options, tell: watch::Sender<Life>, mut ending: one
         let ended = match start(&options) {
             Ok((mut child, pipe)) => {
                 tell.send_replace(Life::Running(child.id().unwrap_or(0)));
+                let said = last_line(child.stderr.take());
+                tokio::pin!(said);
                 tokio::select! {
-                    status = child.wait() => status.map(describe).unwrap_or_else(|error| error.to_string()),
+                    status = ended(&mut child, &mut said) => status,
                     _ = &mut ending => return end(child, pipe).await,
                 }
             }
@@ -160,9 +183,15 @@ fn start(options: &Options) -> io::Result<(Child, Option<ChildStdin>)> {
         .arg(options.state.join("store"))
         .arg("--libchdb")
         .arg(&options.library)
+        .args(["--engine-memory", &options.engine_memory.to_string()])
+        // All that it needs to know is said here.
+        .args(["--config", "/dev/null"])
         .envs([utc::ENVIRONMENT])
         .stdin(Stdio::piped())
         .stdout(Stdio::null());
+    if options.voice == Voice::Kept {
+        command.stderr(Stdio::piped());
+    }
     let mut child = command.spawn()?;
     // Waiting for a child closes its pipe, if it still has it.
     let pipe = child.stdin.take();
@@ -176,6 +205,26 @@ async fn end(mut child: Child, pipe: Option<ChildStdin>) {
         // It is ours and still there, or has just ended.
         let _ = child.kill().await;
     }
+}
+
+/// Waits until the child has ended, and tells how.
+async fn ended(child: &mut Child, said: &mut (impl Future<Output = Option<String>> + Unpin)) -> String {
+    // To its end first: a pipe that nobody reads would make it wait.
+    let said = said.await;
+    match child.wait().await {
+        Ok(status) => said.unwrap_or_else(|| describe(status)),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// The last line that comes out of a pipe; when there is none, nothing at once.
+async fn last_line(pipe: Option<ChildStderr>) -> Option<String> {
+    let mut lines = BufReader::new(pipe?).lines();
+    let mut last = None;
+    while let Ok(Some(line)) = lines.next_line().await {
+        last = Some(line.trim_start_matches("apitap: ").to_owned());
+    }
+    last
 }
 
 fn describe(status: ExitStatus) -> String {

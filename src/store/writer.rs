@@ -46,7 +46,7 @@ use super::spool::{Head, Item, Reader, Shared, Spool, Spooled};
 pub use fault::{Fault, Trouble};
 pub use letters::DeadLetters;
 pub use progress::{Batch, Progress, ProgressFile};
-pub use target::{PASSWORD_VARIABLE, Target, Url, UrlError};
+pub use target::{PASSWORD_VARIABLE, Password, Target, Url, UrlError};
 
 use sending::{Job, Outcome};
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{Interface, Options, interfaces};
+use crate::nearest::nearest;
 
 /// An interface that could not be opened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -89,7 +90,7 @@ fn classify(name: &str, message: &str, interfaces: &[Interface]) -> OpenErrorKin
     }
     match found {
         None => OpenErrorKind::NoSuchInterface {
-            nearest: nearest(name, interfaces),
+            nearest: nearest(name, interfaces.iter().map(|interface| &*interface.name)).map(str::to_owned),
             existing: interfaces.iter().map(|interface| interface.name.clone()).collect(),
         },
         Some(interface) if !interface.up => OpenErrorKind::Down { interface: name.to_owned() },
@@ -121,44 +122,12 @@ impl CaptureError {
     }
 }
 
-/// The interface whose name is the fewest changes away, if that is close enough to have been meant.
-fn nearest(name: &str, interfaces: &[Interface]) -> Option<String> {
-    let distance = |interface: &Interface| edit_distance(name.as_bytes(), interface.name.as_bytes());
-    let nearest = interfaces.iter().min_by_key(|interface| distance(interface))?;
-    (distance(nearest) <= 2.max(name.len() / 3)).then(|| nearest.name.clone())
-}
-
-/// Levenshtein's distance, a row at a time.
-fn edit_distance(from: &[u8], to: &[u8]) -> usize {
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (deleted, &a) in from.iter().enumerate() {
-        let mut diagonal = deleted;
-        let mut left = deleted + 1;
-        if let Some(first) = row.first_mut() {
-            *first = left;
-        }
-        for (&b, cell) in to.iter().zip(row.iter_mut().skip(1)) {
-            left = (diagonal + usize::from(a != b)).min(left + 1).min(*cell + 1);
-            diagonal = std::mem::replace(cell, left);
-        }
-    }
-    row.last().copied().unwrap_or(0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn interface(name: &str, up: bool) -> Interface {
         Interface { name: name.to_owned(), description: None, up, loopback: name == "lo", addresses: Vec::new() }
-    }
-
-    #[test]
-    fn distance() {
-        assert_eq!(edit_distance(b"eth0", b"eth0"), 0);
-        assert_eq!(edit_distance(b"eth", b"eth0"), 1);
-        assert_eq!(edit_distance(b"kitten", b"sitting"), 3);
-        assert_eq!(edit_distance(b"", b"lo"), 2);
     }
 
     #[test]

@@ -43,10 +43,13 @@ pub struct Options {
     pub segment: u64,
 }
 
+/// Octets that all segments together may take when nobody says otherwise: some 100,000 revisions.
+pub const LIMIT: u64 = 512 << 20;
+
 impl Options {
-    /// A spool in `folder` of the usual size: some 100,000 revisions.
+    /// A spool in `folder` of the usual size.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into(), limit: 512 << 20, segment: 8 << 20 }
+        Self { folder: folder.into(), limit: LIMIT, segment: 8 << 20 }
     }
 }
 

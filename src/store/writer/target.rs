@@ -1,7 +1,7 @@
 //! Which store is written to.
 
-use std::path::PathBuf;
-use std::{env, fmt};
+use std::path::{Path, PathBuf};
+use std::{env, fmt, fs, io};
 
 use clickhouse::Client;
 use percent_encoding::percent_decode_str;
@@ -11,8 +11,7 @@ use crate::store::DATABASE;
 use crate::store::client::client;
 use crate::store::gateway::{Role, Whereabouts, read_password};
 
-/// Environment variable with the password for a store that is given as a URL, where the URL has none: the command line can be
-/// read by everybody.
+/// Environment variable with the password for a store that is given as a URL: the command line can be read by everybody.
 pub const PASSWORD_VARIABLE: &str = "APITAP_STORE_PASSWORD";
 
 /// Where the store is.
@@ -30,32 +29,56 @@ pub enum Target {
 pub struct Url {
     address: String,
     user: String,
-    password: String,
+    password: Option<Password>,
+}
+
+/// Where a password is.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Password {
+    /// Here.
+    Text(String),
+    /// In a file, which is read whenever the store is connected to: a new password needs no new start.
+    File(PathBuf),
+}
+
+impl Password {
+    /// What the environment says.
+    pub fn of_environment() -> Option<Self> {
+        env::var(PASSWORD_VARIABLE).ok().map(Self::Text)
+    }
+
+    fn read(&self) -> io::Result<String> {
+        match self {
+            Self::Text(text) => Ok(text.clone()),
+            Self::File(path) => Self::read_file(path),
+        }
+    }
+
+    /// The password in the file at `path`, without the end of its line.
+    pub fn read_file(path: &Path) -> io::Result<String> {
+        Ok(fs::read_to_string(path)?.trim_end_matches(['\r', '\n']).to_owned())
+    }
 }
 
 /// Why a text is no URL of a store. One line that says what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
     /// Another scheme.
-    #[error("--store {0}: it must begin with http://, as in http://user@host:8123")]
+    #[error("store {0}: it must begin with http://, as in http://user@host:8123")]
     Scheme(String),
     /// TLS.
     #[error(
-        "--store {0}: this version speaks no TLS; put a proxy beside it, or use http:// on a network that is trusted"
+        "store {0}: this version speaks no TLS; put a proxy beside it, or use http:// on a network that is trusted"
     )]
     Tls(String),
     /// No host.
-    #[error("--store {0}: there is no host in it")]
+    #[error("store {0}: there is no host in it")]
     Host(String),
 }
 
 impl Url {
     /// Takes a URL apart: `http://user:password@host:port`. The user is `default` when there is none.
     pub fn parse(text: &str) -> Result<Self, UrlError> {
-        Self::parse_with(text, env::var(PASSWORD_VARIABLE).ok())
-    }
-
-    fn parse_with(text: &str, password_elsewhere: Option<String>) -> Result<Self, UrlError> {
         let Some((scheme, rest)) = text.split_once("://") else { return Err(UrlError::Scheme(text.to_owned())) };
         let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
         // What is said of it never has a password in it.
@@ -74,15 +97,42 @@ impl Url {
         Ok(Self {
             address: shown(),
             user: if user.is_empty() { "default".into() } else { decode(user) },
-            password: password.map(decode).or(password_elsewhere).unwrap_or_default(),
+            password: password.map(decode).map(Password::Text),
         })
+    }
+
+    /// Whether it has a password already.
+    pub fn has_password(&self) -> bool {
+        self.password.is_some()
+    }
+
+    /// The same with this password, unless it has one.
+    #[must_use]
+    pub fn or_password(mut self, password: Option<Password>) -> Self {
+        self.password = self.password.or(password);
+        self
+    }
+
+    /// The user's name.
+    pub fn user(&self) -> &str {
+        &self.user
+    }
+
+    fn connect(&self) -> io::Result<Client> {
+        let password = self.password.as_ref().map(Password::read).transpose()?.unwrap_or_default();
+        Ok(client(&self.address, &self.user, &password))
     }
 }
 
 impl Target {
     /// A client for questions about what is stored. The error is what is wrong, in one line.
     pub fn connect_for_questions(&self) -> Result<Client, String> {
-        match self.connect() {
+        self.connect_as(Role::Sensor)
+    }
+
+    /// A client that may do what `role` may, where the embedded store is asked; elsewhere the URL says who asks.
+    pub fn connect_as(&self, role: Role) -> Result<Client, String> {
+        match self.connect_with(role) {
             Ok(client) => Ok(client.with_database(DATABASE)),
             Err(Fault::Away(_, said) | Fault::Refused(said)) => Err(said),
         }
@@ -90,15 +140,24 @@ impl Target {
 
     /// A client of it.
     pub(super) fn connect(&self) -> Result<Client, Fault> {
+        self.connect_with(Role::Sensor)
+    }
+
+    fn connect_with(&self, role: Role) -> Result<Client, Fault> {
+        let denied = |path: &Path, error: &io::Error| {
+            Fault::Away(Trouble::Denied, format!("{}: {error}", path.display()))
+        };
         match self {
-            Self::Url(url) => Ok(client(&url.address, &url.user, &url.password)),
+            Self::Url(url) => url.connect().map_err(|error| match &url.password {
+                Some(Password::File(path)) => denied(path, &error),
+                _ => Fault::Away(Trouble::Denied, error.to_string()),
+            }),
             Self::Embedded(state) => {
-                let away = |text: String| Fault::Away(Trouble::Unreachable, text);
-                let store = Whereabouts::read(state).map_err(|_| away("it has not started yet".into()))?;
-                let path = store.credentials.join(Role::Sensor.name());
-                let password = read_password(&path)
-                    .map_err(|error| Fault::Away(Trouble::Denied, format!("{}: {error}", path.display())))?;
-                Ok(client(&format!("http://{}", store.address), Role::Sensor.name(), &password))
+                let store = Whereabouts::read(state)
+                    .map_err(|_| Fault::Away(Trouble::Unreachable, "it has not started yet".into()))?;
+                let path = store.credentials.join(role.name());
+                let password = read_password(&path).map_err(|error| denied(&path, &error))?;
+                Ok(client(&format!("http://{}", store.address), role.name(), &password))
             }
         }
     }
@@ -132,8 +191,10 @@ mod tests {
     #[test]
     fn urls_say_who_asks() {
         let url = |text: &str, elsewhere: Option<&str>| {
-            let url = Url::parse_with(text, elsewhere.map(str::to_owned)).unwrap();
-            (url.address, url.user, url.password)
+            let elsewhere = elsewhere.map(|text| Password::Text(text.to_owned()));
+            let url = Url::parse(text).unwrap().or_password(elsewhere);
+            let password = url.password.map(|password| password.read().unwrap());
+            (url.address, url.user, password.unwrap_or_default())
         };
         let expected = |address: &str, user: &str, password: &str| (address.into(), user.into(), password.into());
         assert_eq!(url("http://h:8123", None), expected("http://h:8123", "default", ""));
@@ -144,10 +205,10 @@ mod tests {
     #[test]
     fn a_wrong_url_is_told_without_its_password() {
         for wrong in ["https://u:secret@h", "ftp://u:secret@h", "http://u:secret@", "http://"] {
-            let error = Url::parse_with(wrong, None).unwrap_err().to_string();
-            assert!(error.contains("--store") && !error.contains("secret"), "{error}");
+            let error = Url::parse(wrong).unwrap_err().to_string();
+            assert!(error.contains("store") && !error.contains("secret"), "{error}");
         }
-        assert!(Url::parse_with("localhost:8123", None).is_err());
-        assert_eq!(format!("{:?}", Url::parse_with("http://u:secret@h", None).unwrap()), "http://h");
+        assert!(Url::parse("localhost:8123").is_err());
+        assert_eq!(format!("{:?}", Url::parse("http://u:secret@h").unwrap()), "http://h");
     }
 }
