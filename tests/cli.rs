@@ -95,7 +95,11 @@ fn wrong_arguments_are_exit_2() {
     let demo = demo();
     for (arguments, word) in [
         (&["read", "--inspect-limit", "lots"][..], "lots"),
-        (&["read", "--inspect-limit", "1"], "4096"),
+        (&["read", "--inspect-limit", "1"], "4K"),
+        (&["read", "--config", "/nonexistent/apitap.toml"], "/nonexistent/apitap.toml"),
+        (&["read", "--store", "https://h:8443"], "no TLS"),
+        (&["read", "--store=nonsense"], "http://user@host:8123"),
+        (&["read", "--store", "embedded", "--store-password-file", "/x"], "/x"),
         (&["read", "--detectors", "pii.nonsense"], "pii.email"),
         (&["read", "--detectors", ""], "pii.email"),
         (&["read", "--fail-on", "bad"], "critical"),
@@ -107,6 +111,27 @@ fn wrong_arguments_are_exit_2() {
         assert_ends(&apitap(arguments, &[&demo]), 2, &[word]);
     }
     assert_ends(&apitap(&["read"], &[]), 2, &["FILE"]);
+    assert_ends(&apitap(&["run", "--config", "/dev/null"], &[]), 2, &["-i IFACE"]);
+}
+
+#[test]
+fn flags_go_before_the_configuration() {
+    let scratch = Scratch::new("config");
+    let config = scratch.file("a.toml", b"[detectors]\nenabled = 'none'\n[output]\nformat = 'table'\n");
+    let config = config.display().to_string();
+    let said = |arguments: &[&str]| {
+        let output = apitap(&[&["read", "--config", &config], arguments].concat(), &[&demo()]);
+        assert_ends(&output, 0, &[]);
+        text(&output.stdout).to_owned()
+    };
+    assert_eq!(said(&[]), "no alerts\n");
+    assert!(!said(&["--detectors", "all"]).starts_with('{'));
+    assert!(said(&["--detectors", "pii", "--format", "jsonl"]).starts_with('{'));
+    let wrong = scratch.file("b.toml", b"[analysis]\nmemroy = '1G'\n").display().to_string();
+    for command in [&["read", "x.pcap"][..], &["alerts"], &["run"]] {
+        let output = apitap(&[command, &["--config", &wrong]].concat(), &[]);
+        assert_ends(&output, 2, &["b.toml:2: unknown key 'memroy'; did you mean 'memory'?"]);
+    }
 }
 
 #[test]

@@ -8,6 +8,8 @@
 mod asking;
 /// What people say about alerts, and what is counted.
 mod changes;
+/// What is configured of the store.
+mod configured;
 /// Migrations, and the files for servers.
 mod schema;
 /// A store with a known content.

@@ -8,6 +8,8 @@ mod cases;
 mod cli;
 /// A larger corpus, where one is given.
 mod corpus;
+/// What is in deploy/ fits the program.
+mod deploy;
 /// What was acknowledged, whatever is killed.
 mod durability;
 /// The fuzz targets, on their seeds and on mutations of them.
@@ -24,6 +26,8 @@ mod live;
 mod privacy;
 /// The sensor beside a real server, on a wire of its own.
 mod sensor;
+/// The sensor beside an application, with one capability.
+mod sidecar;
 /// The embedded ClickHouse, through the clients that people use.
 mod store;
 /// The tree keeps its own rules.

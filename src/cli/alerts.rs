@@ -84,22 +84,24 @@ async fn list(args: &AlertsArgs, config: &Config) -> Result<(), String> {
     let now = moment::now();
     let filter = filter(&args.filter, args.limit, now);
     ask(&args.store, config, Role::Reader, async |client| {
-    let format = format_or(args.format, HistoryFormat::Jsonl);
-    if args.follow {
-        return follow(client, &filter, format, now).await;
-    }
-    let alerts = queries::alerts(client, &filter).await.map_err(line)?;
-    let columns = table::columns();
-    print(|out| match format {
-        HistoryFormat::Table => out.write_all(listing::table(&alerts, columns, table::Colour::of_stdout()).as_bytes()),
-        HistoryFormat::Json => listing::json(out, &alerts),
-        HistoryFormat::Jsonl => listing::jsonl(out, &alerts),
-        HistoryFormat::Csv => listing::csv(out, &alerts),
-    })?;
-    if alerts.len() as u64 == u64::from(filter.limit) && format == HistoryFormat::Table {
-        tell(&format!("the newest {}; --limit shows more", filter.limit));
-    }
-    Ok(())
+        let format = format_or(args.format, HistoryFormat::Jsonl);
+        if args.follow {
+            return follow(client, &filter, format, now).await;
+        }
+        let alerts = queries::alerts(client, &filter).await.map_err(line)?;
+        let columns = table::columns();
+        print(|out| match format {
+            HistoryFormat::Table => {
+                out.write_all(listing::table(&alerts, columns, table::Colour::of_stdout()).as_bytes())
+            }
+            HistoryFormat::Json => listing::json(out, &alerts),
+            HistoryFormat::Jsonl => listing::jsonl(out, &alerts),
+            HistoryFormat::Csv => listing::csv(out, &alerts),
+        })?;
+        if alerts.len() as u64 == u64::from(filter.limit) && format == HistoryFormat::Table {
+            tell(&format!("the newest {}; --limit shows more", filter.limit));
+        }
+        Ok(())
     })
     .await
 }
@@ -133,13 +135,13 @@ async fn follow(client: &Client, filter: &Filter, format: HistoryFormat, start: 
 
 async fn show_one(args: &ShowArgs, config: &Config) -> Result<(), String> {
     ask(&args.store, config, Role::Reader, async |client| {
-    let story = find(client, &args.id).await?;
-    let columns = table::columns();
-    print(|out| match format_or(args.format, HistoryFormat::Json) {
-        HistoryFormat::Table => out.write_all(show::page(&story, columns, table::Colour::of_stdout()).as_bytes()),
-        HistoryFormat::Json | HistoryFormat::Jsonl => show::json(out, &story),
-        HistoryFormat::Csv => listing::csv(out, &story.revisions),
-    })
+        let story = find(client, &args.id).await?;
+        let columns = table::columns();
+        print(|out| match format_or(args.format, HistoryFormat::Json) {
+            HistoryFormat::Table => out.write_all(show::page(&story, columns, table::Colour::of_stdout()).as_bytes()),
+            HistoryFormat::Json | HistoryFormat::Jsonl => show::json(out, &story),
+            HistoryFormat::Csv => listing::csv(out, &story.revisions),
+        })
     })
     .await
 }
@@ -162,16 +164,16 @@ async fn find(client: &Client, id: &str) -> Result<Story, String> {
 
 async fn change(args: &ChangeArgs, status: Status, config: &Config) -> Result<(), String> {
     ask(&args.store, config, Role::Analyst, async |client| {
-    let story = find(client, &args.id).await?;
-    let alert = story.latest.revision.id;
-    let mut number = [0; 16];
-    getrandom::fill(&mut number).map_err(|error| format!("the system gives no random numbers: {error}"))?;
-    let who = args.who.clone().unwrap_or_else(user);
-    let change = Change { status, at: moment::now(), who, note: args.note.clone() };
-    queries::change(client, alert, u128::from_be_bytes(number), change).await.map_err(line)?;
-    let before = story.latest.status();
-    tell(&format!("alert {alert} is {status} now, and was {before}"));
-    Ok(())
+        let story = find(client, &args.id).await?;
+        let alert = story.latest.revision.id;
+        let mut number = [0; 16];
+        getrandom::fill(&mut number).map_err(|error| format!("the system gives no random numbers: {error}"))?;
+        let who = args.who.clone().unwrap_or_else(user);
+        let change = Change { status, at: moment::now(), who, note: args.note.clone() };
+        queries::change(client, alert, u128::from_be_bytes(number), change).await.map_err(line)?;
+        let before = story.latest.status();
+        tell(&format!("alert {alert} is {status} now, and was {before}"));
+        Ok(())
     })
     .await
 }
@@ -193,13 +195,13 @@ async fn stats(args: &StatsArgs, config: &Config) -> Result<(), String> {
         return Err("--since is not before --until".into());
     }
     ask(&args.store, config, Role::Reader, async |client| {
-    let stats = queries::stats(client, &filter, since, until).await.map_err(line)?;
-    let columns = table::columns();
-    print(|out| match format_or(args.format, HistoryFormat::Json) {
-        HistoryFormat::Table => out.write_all(charts::page(&stats, since, until, columns).as_bytes()),
-        HistoryFormat::Json | HistoryFormat::Jsonl => charts::json(out, &stats, since, until),
-        HistoryFormat::Csv => charts::csv(out, &stats),
-    })
+        let stats = queries::stats(client, &filter, since, until).await.map_err(line)?;
+        let columns = table::columns();
+        print(|out| match format_or(args.format, HistoryFormat::Json) {
+            HistoryFormat::Table => out.write_all(charts::page(&stats, since, until, columns).as_bytes()),
+            HistoryFormat::Json | HistoryFormat::Jsonl => charts::json(out, &stats, since, until),
+            HistoryFormat::Csv => charts::csv(out, &stats),
+        })
     })
     .await
 }

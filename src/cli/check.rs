@@ -71,7 +71,8 @@ impl Finding {
 pub(super) fn run(args: &CheckArgs, common: &Common) -> Exit {
     let findings = check(args, common);
     let default = if io::stdout().is_terminal() { Format::Table } else { Format::Jsonl };
-    let written = print(|out| findings.iter().try_for_each(|finding| write(out, finding, args.format.unwrap_or(default))));
+    let written =
+        print(|out| findings.iter().try_for_each(|finding| write(out, finding, args.format.unwrap_or(default))));
     if let Err(line) = written {
         tell(&line);
         return Exit::Failed;
@@ -197,7 +198,11 @@ fn interface(name: &str, filter: Option<&String>, config: &Config) -> Finding {
 fn of_state(config: &Config, choice: Option<&Choice>) -> Vec<Finding> {
     let what = "state";
     let Some(state) = config.state_directory() else {
-        return vec![Finding::missing(what, "there is no directory", "name one with --state or 'state' in the configuration")];
+        return vec![Finding::missing(
+            what,
+            "there is no directory",
+            "name one with --state or 'state' in the configuration",
+        )];
     };
     let shown = state.display().to_string();
     let Some(there) = state.ancestors().find(|path| path.exists()) else {
@@ -211,7 +216,11 @@ fn of_state(config: &Config, choice: Option<&Choice>) -> Vec<Finding> {
     let mode = state.metadata().map_or(0o700, |metadata| metadata.permissions().mode() & 0o7777);
     // Those who may write there could put a key or a store of their own there.
     findings.push(if mode & 0o022 != 0 {
-        Finding::missing(what, format!("{shown} has mode {mode:04o}: others may write there"), format!("chmod go-w '{shown}'"))
+        Finding::missing(
+            what,
+            format!("{shown} has mode {mode:04o}: others may write there"),
+            format!("chmod go-w '{shown}'"),
+        )
     } else if there == state {
         Finding::fine(what, format!("{shown}, mode {mode:04o}"))
     } else {
@@ -252,7 +261,10 @@ fn library(choice: Option<&Choice>) -> Finding {
             Finding::missing(what, missing.to_string(), "deploy/libchdb/install (x86-64 with glibc), or --store URL")
         }
         (None, Err(missing)) => Finding {
-            mend: Some("deploy/libchdb/install (x86-64 with glibc), or --store URL; --store none says that this is meant".into()),
+            mend: Some(
+                "deploy/libchdb/install (x86-64 with glibc), or --store URL; --store none says that this is meant"
+                    .into(),
+            ),
             ..Finding::note(what, format!("{missing}; alerts are printed and not stored"))
         },
     }
@@ -264,7 +276,9 @@ fn store(config: &Config, choice: Option<&Choice>) -> Option<Finding> {
     let looked = block_on(async {
         finding = match choice {
             Some(Choice::None) => None,
-            Some(Choice::Url(url)) => Some(asked(&Target::Url(url.clone()), &format!("{url:?} as {}", url.user())).await),
+            Some(Choice::Url(url)) => {
+                Some(asked(&Target::Url(url.clone()), &format!("{url:?} as {}", url.user())).await)
+            }
             Some(Choice::Embedded) | None => embedded(config).await,
         };
         Ok(())
@@ -291,7 +305,9 @@ async fn asked(target: &Target, name: &str) -> Finding {
         Err(said) => return Finding::missing(what, format!("{name}: {said}"), "it is this user's who runs the sensor"),
     };
     match schema::check(&client).await {
-        Ok(()) => Finding::fine(what, format!("{name}: it answers, its schema is this program's{}", free(&client).await)),
+        Ok(()) => {
+            Finding::fine(what, format!("{name}: it answers, its schema is this program's{}", free(&client).await))
+        }
         Err(SchemaError::Missing) => {
             Finding::fine(what, format!("{name}: it answers, and is empty{}", free(&client).await))
         }
@@ -301,7 +317,8 @@ async fn asked(target: &Target, name: &str) -> Finding {
         }
         Err(error) => {
             let error = error.to_string();
-            let is_denied = ["516", "AUTHENTICATION_FAILED", "Authentication failed"].iter().any(|word| error.contains(word));
+            let is_denied =
+                ["516", "AUTHENTICATION_FAILED", "Authentication failed"].iter().any(|word| error.contains(word));
             let mend = if is_denied {
                 "user or password are wrong: http://USER@host, password from --store-password-file, 'password-file' or \
                  APITAP_STORE_PASSWORD"

@@ -45,7 +45,8 @@ impl Keeping {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.map_err(|error| format!("the store cannot be waited for: {error}"))?;
         let entered = runtime.enter();
-        let Some(Opened { storing, child, target }) = storing::open(&state, &keys, &sensor(), choice, &config.store)? else {
+        let Some(Opened { storing, child, target }) = storing::open(&state, &keys, &sensor(), choice, &config.store)?
+        else {
             return Ok(None);
         };
         let Storing { queue: records, status, spool, writer, .. } = storing;

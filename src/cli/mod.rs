@@ -97,7 +97,9 @@ fn configuration(command: &Command, common: &Common) -> Result<Config, ConfigErr
         (None, Command::Read(args)) => {
             // A capture gives the same alerts on any machine.
             let installed = if args.store.is_some() { Config::installed()? } else { None };
-            installed.map(|Config { store, state, .. }| Config { store, state, ..Config::default() }).unwrap_or_default()
+            installed
+                .map(|Config { store, state, .. }| Config { store, state, ..Config::default() })
+                .unwrap_or_default()
         }
         (None, _) => Config::installed()?.unwrap_or_default(),
     };

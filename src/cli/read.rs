@@ -84,7 +84,8 @@ impl Reading {
         };
         let store = store.map_err(|line| (Exit::Failed, line))?;
         let is_terminal = alerts == Destination::Stdout && std::io::stdout().is_terminal();
-        let format = args.format.or(config.output.format).unwrap_or(if is_terminal { Format::Table } else { Format::Jsonl });
+        let format =
+            args.format.or(config.output.format).unwrap_or(if is_terminal { Format::Table } else { Format::Jsonl });
         let open = |destination: &Destination, readers| {
             Output::open(destination, readers).map_err(|line| (Exit::Failed, line))
         };

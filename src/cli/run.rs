@@ -12,8 +12,8 @@ use super::args::RunArgs;
 use super::storing::{self, Opened};
 use super::{Exit, detectors, jsonl, summary, table, tell};
 use crate::alert::{self, AlertBook, Emit, Revision};
-use crate::config::{Choice, Config, Format};
 use crate::capture::live::{self as capture, Mode, OpenErrorKind};
+use crate::config::{Choice, Config, Format};
 use crate::http::OpenResponses;
 use crate::keys::Keys;
 use crate::pipeline::live::{self, HealthTable, Sensor};
@@ -100,7 +100,8 @@ fn start(args: &RunArgs, config: &Config) -> Result<Running, (Exit, String)> {
     if let Some(choice) = embedded_by_default(choice) {
         let entered = runtime.enter();
         if let Some(Opened { storing, child, .. }) =
-            storing::open(&state, &keys, &super::machine(), &choice, &config.store).map_err(|line| (Exit::Failed, line))?
+            storing::open(&state, &keys, &super::machine(), &choice, &config.store)
+                .map_err(|line| (Exit::Failed, line))?
         {
             let Storing { queue: records, beats, status, spool, intake, writer } = storing;
             queue = Some(records);

@@ -41,7 +41,9 @@ pub(super) fn choose(
         (None, None) => None,
     };
     if given.is_some() && !matches!(choice, Some(Choice::Url(_))) {
-        return Err("--store-password-file is for a store that is a URL; the embedded store's passwords are its own".into());
+        return Err(
+            "--store-password-file is for a store that is a URL; the embedded store's passwords are its own".into()
+        );
     }
     Ok(choice)
 }
@@ -158,7 +160,9 @@ pub(super) async fn ask<T>(
 pub(super) async fn to_ask(choice: Option<&Choice>, config: &Config, role: Role) -> Result<Asked, String> {
     let (target, child) = match choice {
         Some(Choice::Url(url)) => (Target::Url(url.clone()), None),
-        Some(Choice::None) => return Err("there is no store to ask: 'none' is what --store or the configuration says".into()),
+        Some(Choice::None) => {
+            return Err("there is no store to ask: 'none' is what --store or the configuration says".into());
+        }
         Some(Choice::Embedded) | None => {
             let state = state_directory(config)?;
             let child = if child::healthy(&state).await.is_some() { None } else { Some(start(&state, config).await?) };

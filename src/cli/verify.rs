@@ -39,8 +39,7 @@ fn verify(args: &VerifyArgs, config: &Config) -> Result<Exit, (Exit, String)> {
             state.display()
         )));
     }
-    let choice =
-        storing::choose(args.store.store.as_ref(), &args.store.password, &config.store).map_err(usage)?;
+    let choice = storing::choose(args.store.store.as_ref(), &args.store.password, &config.store).map_err(usage)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(|error| failed(error.to_string()))?;
     runtime.block_on(async {

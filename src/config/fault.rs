@@ -56,7 +56,7 @@ impl ConfigError {
 /// The name of the section that is open where `before` ends.
 fn section(before: &str) -> &str {
     let headers = before.lines().filter_map(|line| line.trim().strip_prefix('[')?.split(']').next());
-    headers.last().unwrap_or_default().trim()
+    headers.fold("", |_, header| header).trim()
 }
 
 fn said(message: &str, written: &str, section: &str) -> String {
@@ -113,7 +113,10 @@ mod tests {
         assert_eq!(said("[captur]\n"), "a.toml:1: unknown key 'captur'; did you mean 'capture'?");
         assert_eq!(said("[store]\nmemory = '1G'"), "a.toml:2: unknown key 'memory' here: it belongs in [analysis]");
         assert_eq!(said("snaplen = 5"), "a.toml:1: unknown key 'snaplen' here: it belongs in [capture]");
-        assert_eq!(said("[store]\npassword_file = ''"), "a.toml:2: unknown key 'password_file'; did you mean 'password-file'?");
+        assert_eq!(
+            said("[store]\npassword_file = ''"),
+            "a.toml:2: unknown key 'password_file'; did you mean 'password-file'?"
+        );
         assert_eq!(said("[output]\nsomething = 1"), "a.toml:2: unknown key 'something' (there are: format)");
         let elsewhere = said("[output]\nsnaplenn = 1");
         assert_eq!(elsewhere, "a.toml:2: unknown key 'snaplenn'; did you mean 'snaplen', which belongs in [capture]?");
@@ -124,9 +127,15 @@ mod tests {
         assert_eq!(said("[capture]\nbuffer = \"1K\""), "a.toml:2: buffer: it must be from 1M to 2147483647");
         assert_eq!(said("[capture]\nsnaplen = 1"), "a.toml:2: snaplen: it must be from 64 to 262144");
         assert!(said("[capture]\npromiscuous = 'yes'").starts_with("a.toml:2: promiscuous: "));
-        assert!(said("[analysis]\nchecksums = 'off'").starts_with("a.toml:2: checksums: unknown variant 'off', expected one of"));
+        assert!(
+            said("[analysis]\nchecksums = 'off'")
+                .starts_with("a.toml:2: checksums: unknown variant 'off', expected one of")
+        );
         assert!(said("[detectors]\nenabled = 'nonsense'").contains("pii.email"));
-        assert!(said("[store]\nurl = 'https://h'").starts_with("a.toml:2: url: store https://h: this version speaks no TLS"));
+        assert!(
+            said("[store]\nurl = 'https://h'")
+                .starts_with("a.toml:2: url: store https://h: this version speaks no TLS")
+        );
         assert!(said("[capture]\nbuffer").starts_with("a.toml:2: "));
         assert!(said("[capture]\ninterfaces = ['a', 'b', 'a']").contains("interface a is named twice"));
     }

@@ -98,11 +98,7 @@ pub struct Analysis {
 
 impl Default for Analysis {
     fn default() -> Self {
-        Self {
-            checksums: Checksums::Auto,
-            inspect_limit: InspectLimit::new(1 << 20),
-            memory: Memory::new(512 << 20),
-        }
+        Self { checksums: Checksums::Auto, inspect_limit: InspectLimit::new(1 << 20), memory: Memory::new(512 << 20) }
     }
 }
 
@@ -182,7 +178,8 @@ impl Config {
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
         let config: Self = toml::from_str(text).map_err(|error| ConfigError::explain(path, text, &error))?;
         let interfaces = &config.capture.interfaces;
-        let twice = interfaces.iter().enumerate().find(|(n, name)| interfaces.iter().take(*n).any(|other| other == *name));
+        let twice =
+            interfaces.iter().enumerate().find(|(n, name)| interfaces.iter().take(*n).any(|other| other == *name));
         match twice {
             Some((_, name)) => Err(ConfigError::twice(path, name)),
             None => Ok(config),

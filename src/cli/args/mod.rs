@@ -14,9 +14,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::{Checksums, InspectLimit, Memory};
 
 pub use face::{CheckArgs, CompletionsArgs, ManArgs};
-pub use history::{
-    AlertsArgs, AlertsCommand, ChangeArgs, FilterArgs, HistoryFormat, QueryArgs, ShowArgs, StatsArgs,
-};
+pub use history::{AlertsArgs, AlertsCommand, ChangeArgs, FilterArgs, HistoryFormat, QueryArgs, ShowArgs, StatsArgs};
 pub use sensor::{Destination, ReadArgs, RunArgs};
 pub use store::{Password, SchemaArgs, StoreArgs, StoreOptions, VerifyArgs};
 
@@ -131,9 +129,8 @@ impl Apitap {
 }
 
 fn join_store(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
-    let is_store = |word: &OsString| {
-        word.to_str().is_some_and(|word| matches!(word, "embedded" | "none") || word.contains("://"))
-    };
+    let is_store =
+        |word: &OsString| word.to_str().is_some_and(|word| matches!(word, "embedded" | "none") || word.contains("://"));
     let mut joined: Vec<OsString> = Vec::new();
     let (mut is_read, mut is_over) = (false, false);
     for word in words {

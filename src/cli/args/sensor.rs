@@ -6,8 +6,8 @@ use std::str::FromStr;
 use apitap_detectors::finding::Severity;
 use clap::Args;
 
-use super::store::{Password, StoreOptions};
 use super::severity;
+use super::store::{Password, StoreOptions};
 use crate::config::{Buffer, Choice, Format, Snaplen};
 
 /// Arguments of `apitap read`.

@@ -144,9 +144,8 @@ impl Target {
     }
 
     fn connect_with(&self, role: Role) -> Result<Client, Fault> {
-        let denied = |path: &Path, error: &io::Error| {
-            Fault::Away(Trouble::Denied, format!("{}: {error}", path.display()))
-        };
+        let denied =
+            |path: &Path, error: &io::Error| Fault::Away(Trouble::Denied, format!("{}: {error}", path.display()));
         match self {
             Self::Url(url) => url.connect().map_err(|error| match &url.password {
                 Some(Password::File(path)) => denied(path, &error),
