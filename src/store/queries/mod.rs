@@ -13,7 +13,7 @@ mod story;
 
 pub use filter::{Filter, Network};
 pub use follow::Follow;
-pub use stats::{Bucket, Count, Pace, Stats, stats};
+pub use stats::{Bucket, Count, Pace, Stats, begun, stats};
 pub use status::{Change, Status, change};
 pub use story::{Candidates, Health, Story, by_prefix, story};
 

@@ -69,6 +69,13 @@ struct CountRow {
     over_time: Vec<(u8, u64)>,
 }
 
+#[derive(Deserialize, Row)]
+struct BegunRow {
+    alerts: u64,
+    first: i64,
+    last: i64,
+}
+
 /// The time is shown in so many parts.
 const BUCKETS: u8 = 28;
 
@@ -98,6 +105,35 @@ pub async fn stats(client: &Client, filter: &Filter, since: Timestamp, until: Ti
     })
 }
 
+/// When the first and the last of these alerts began; `None` when there are none.
+pub async fn begun(
+    client: &Client,
+    filter: &Filter,
+    since: Timestamp,
+    until: Timestamp,
+) -> Result<Option<(Timestamp, Timestamp)>, QueryError> {
+    let mut conditions = Conditions::default();
+    let all = begun_from(filter, micros(since), micros(until), &mut conditions);
+    let sql = format!(
+        "SELECT count() AS alerts, toUnixTimestamp64Micro(min(first_seen)) AS first, \
+         toUnixTimestamp64Micro(max(first_seen)) AS last FROM {DATABASE}.{ALERT_REVISIONS}{}",
+        where_all(all)
+    );
+    let row: BegunRow = conditions.bind(client.query_raw(&sql)).fetch_one().await?;
+    Ok((row.alerts > 0).then(|| (from_micros(row.first), from_micros(row.last))))
+}
+
+/// What holds of the revisions of alerts that `filter` lets through and that began from `since` to `until`.
+fn begun_from(filter: &Filter, since: i64, until: i64, conditions: &mut Conditions) -> Vec<String> {
+    // `since` of a filter lets older alerts through that were seen since.
+    let filter = Filter { since: None, until: None, ..filter.clone() };
+    let mut all = filter.on_revisions(conditions);
+    let [from, to] = [since, until].map(|time| conditions.time(time));
+    // The first one leaves older rows out by the table's order.
+    all.extend([format!("last_seen >= {from}"), format!("first_seen >= {from}"), format!("first_seen < {to}")]);
+    all
+}
+
 impl CountRow {
     fn count(&self) -> Count {
         let mut over_time = vec![0; BUCKETS.into()];
@@ -119,12 +155,7 @@ async fn counts(
     width: i64,
 ) -> Result<Vec<CountRow>, QueryError> {
     let mut conditions = Conditions::default();
-    // `since` of a filter lets older alerts through that were seen since.
-    let filter = Filter { since: None, until: None, ..filter.clone() };
-    let mut all = filter.on_revisions(&mut conditions);
-    let [from, to] = [since, until].map(|time| conditions.time(time));
-    // The first one leaves older rows out by the table's order.
-    all.extend([format!("last_seen >= {from}"), format!("first_seen >= {from}"), format!("first_seen < {to}")]);
+    let all = begun_from(filter, since, until, &mut conditions);
     let [since, width] = [since, width].map(|number| conditions.add(number, "Int64"));
     let last = BUCKETS - 1;
     let names = "[('severity', toString(worst)), ('family', one_family), \
