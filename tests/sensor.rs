@@ -20,10 +20,10 @@ http {
 ";
 
 /// A directory for one test, gone afterwards.
-struct Scratch(PathBuf);
+pub(crate) struct Scratch(pub(crate) PathBuf);
 
 impl Scratch {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("apitap-test-{}-{name}", std::process::id()));
         fs::create_dir_all(path.join("www")).unwrap();
         Self(path)
@@ -37,7 +37,7 @@ impl Drop for Scratch {
 }
 
 /// A child that does not outlive the test.
-struct Running(Child);
+pub(crate) struct Running(pub(crate) Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -46,7 +46,7 @@ impl Drop for Running {
     }
 }
 
-fn start_server(world: &World, folder: &Path) -> Running {
+pub(crate) fn start_server(world: &World, folder: &Path) -> Running {
     fs::write(folder.join("nginx.conf"), NGINX).unwrap();
     let customers: Vec<String> = (0..40)
         .map(|n| format!("{{\"id\":{n},\"email\":\"customer{n}@mail.example.org\",\"card\":\"4111 1111 1111 1111\"}}"))
@@ -105,7 +105,7 @@ impl Sensor {
     }
 }
 
-fn number(summary: &str, name: &str) -> u64 {
+pub(crate) fn number(summary: &str, name: &str) -> u64 {
     let lines: Vec<&str> = summary.lines().filter_map(|line| line.strip_prefix(&format!("{name}="))).collect();
     assert_eq!(lines.len(), 1, "{name} in {summary}");
     lines[0].parse().unwrap()
@@ -120,7 +120,7 @@ fn has(program: &str) -> bool {
 }
 
 /// A world with the programs a test needs, or a line that says why it is left out.
-fn world_with(name: &str, programs: &[&str]) -> Option<World> {
+pub(crate) fn world_with(name: &str, programs: &[&str]) -> Option<World> {
     if let Some(missing) = programs.iter().find(|program| !has(program)) {
         skip(&format!("{missing} is not installed"));
         return None;

@@ -172,10 +172,13 @@ impl Store {
         self.spool.acknowledged().saturating_sub(self.status.borrow().stored)
     }
 
-    /// Waits until everything is on disk, and for a while until it is in the store.
-    async fn end(mut self) {
+    /// Waits until everything is on disk, and for a while until it is in the store, with a last heartbeat.
+    async fn end(mut self, beat: Beat) {
         // A task that failed has told so; what is on disk stays there.
         let _ = self.intake.await;
+        // Without a writer there is nobody to hear it.
+        let _ = self.beats.send(beat).await;
+        drop(self.beats);
         let is_in = tokio::time::timeout(LAST_WORDS, &mut self.writer).await.is_ok();
         self.writer.abort();
         let stored = self.status.borrow().stored;
@@ -209,6 +212,10 @@ impl Running {
         let mut failure = None;
         let mut reach = Reach::Unknown;
         self.runtime.block_on(async {
+            if let Some(store) = &self.store {
+                // That it has begun.
+                let _ = store.beats.try_send(state_of(&self.health, Some(store), self.started_at));
+            }
             let mut heartbeat = tokio::time::interval(HEARTBEAT);
             heartbeat.tick().await;
             loop {
@@ -228,7 +235,7 @@ impl Running {
                         beat(&self.health);
                         if let Some(store) = &self.store {
                             // The store has enough to do: the next one says more.
-                            let _ = store.beats.try_send(state_of(&self.health, self.started_at));
+                            let _ = store.beats.try_send(state_of(&self.health, Some(store), self.started_at));
                         }
                     }
                     () = changed(&mut self.store) => tell_store(self.store.as_ref(), &mut reach),
@@ -244,7 +251,8 @@ impl Running {
             tell(&format!("out of order: a slow worker was not waited for {} times", totals.merges_not_waited));
         }
         if let Some(store) = self.store {
-            self.runtime.block_on(store.end());
+            let beat = state_of(&self.health, Some(&store), self.started_at);
+            self.runtime.block_on(store.end(beat));
         }
         for (name, value) in totals.health.named() {
             number(name, value);
@@ -288,7 +296,7 @@ fn beat(health: &HealthTable) {
 }
 
 /// How the sensor is, for the store.
-fn state_of(health: &HealthTable, started_at: i64) -> Beat {
+fn state_of(health: &HealthTable, store: Option<&Store>, started_at: i64) -> Beat {
     let mut counters = std::collections::BTreeMap::<String, u64>::new();
     for entry in health {
         for (name, value) in entry.value().named() {
@@ -296,12 +304,22 @@ fn state_of(health: &HealthTable, started_at: i64) -> Beat {
         }
     }
     let is_dropping = counters.iter().any(|(name, value)| name.contains("dropped") && *value > 0);
+    let mut visibility = Vec::new();
+    visibility.extend(is_dropping.then(|| "frames_dropped".to_owned()));
+    let mut loses = false;
+    if let Some(store) = store {
+        let (spool, dead) = (&store.spool, store.status.borrow().dead_letters);
+        loses = spool.dropped() > 0 || dead > 0;
+        counters.insert("revisions_acknowledged".into(), spool.acknowledged());
+        counters.insert("revisions_dropped_spool".into(), spool.dropped());
+        counters.insert("revisions_dead_lettered".into(), dead);
+    }
     Beat {
         at: jiff::Timestamp::now().as_microsecond(),
         started_at,
-        health: if is_dropping { 2 } else { 1 },
+        health: if is_dropping || loses { 2 } else { 1 },
         counters: counters.into_iter().collect(),
-        visibility: if is_dropping { vec!["frames_dropped".to_owned()] } else { Vec::new() },
+        visibility,
     }
 }
 

@@ -13,6 +13,7 @@ use crate::keys::Keys;
 use crate::store::chain::{Kind, Report};
 use crate::store::gateway::Role;
 use crate::store::integrity;
+use crate::store::schema;
 use crate::store::writer::{ProgressFile, Target};
 
 /// Findings that are told one by one.
@@ -69,6 +70,11 @@ async fn of_sensor(state: &Path, keys: &Keys, target: &Target, sensor: &str) -> 
     let progress = ProgressFile::new(&storing::spool_folder(state, sensor)).read();
     let stored = progress.ok().flatten().map_or(0, |progress| progress.stored);
     let client = target.connect_for_questions().map_err(|said| format!("store: {said}"))?;
+    if let Err(error) = schema::check(&client).await {
+        let known =
+            if stored > 0 { format!("; it had {stored} records of {}", visible(sensor)) } else { String::new() };
+        return Err(format!("{}{known}", visible(&error.to_string())));
+    }
     let now = jiff::Timestamp::now().as_millisecond();
     let verified = integrity::verify(&client, sensor, key, stored, now, &mut |_, _| {}).await;
     verified.map_err(|error| format!("store: {}", visible(&error.to_string())))
@@ -95,6 +101,12 @@ fn print(sensor: &str, report: &Report) -> io::Result<()> {
         .collect();
     let verdict = if report.is_tampered() { "NOT AS IT WAS WRITTEN" } else { "as it was written" };
     writeln!(out, "{}: records 1 to {}: {verdict}; {}", visible(sensor), report.head, counts.join(", "))?;
+    if report.is_tampered() && report.count(Kind::Intact) == 0 {
+        writeln!(
+            out,
+            "  nothing fits the key of this state directory: is it that of the sensor? --state names another"
+        )?;
+    }
     for finding in report.findings.iter().take(TOLD) {
         if finding.first == finding.last {
             writeln!(out, "  {:<13} {}", finding.kind, finding.first)?;

@@ -139,8 +139,8 @@ async fn look_after(options: Options, tell: watch::Sender<Life>, mut ending: one
 async fn use_adopted(state: &Path, tell: &watch::Sender<Life>) {
     let mut silent = SILENCE;
     loop {
-        match healthy(state).await {
-            Some(store) => {
+        match look(state).await {
+            Seen::Healthy(store) => {
                 silent = 0;
                 tell.send_if_modified(|life| {
                     let is_news = *life != Life::Adopted(store.pid);
@@ -148,7 +148,8 @@ async fn use_adopted(state: &Path, tell: &watch::Sender<Life>) {
                     is_news
                 });
             }
-            None => silent += 1,
+            Seen::Silent => silent += 1,
+            Seen::Gone => return,
         }
         if silent >= SILENCE {
             return;
@@ -157,11 +158,31 @@ async fn use_adopted(state: &Path, tell: &watch::Sender<Life>) {
     }
 }
 
+/// What is there of a store.
+enum Seen {
+    /// It answers.
+    Healthy(Whereabouts),
+    /// Somebody is there, and does not answer.
+    Silent,
+    /// Nobody is there.
+    Gone,
+}
+
 /// The store of this state directory, if it answers.
 pub async fn healthy(state: &Path) -> Option<Whereabouts> {
-    let store = Whereabouts::read(state).ok()?;
-    let answered = timeout(PING, ping(&store)).await;
-    matches!(answered, Ok(Ok(true))).then_some(store)
+    match look(state).await {
+        Seen::Healthy(store) => Some(store),
+        Seen::Silent | Seen::Gone => None,
+    }
+}
+
+async fn look(state: &Path) -> Seen {
+    let Ok(store) = Whereabouts::read(state) else { return Seen::Gone };
+    match timeout(PING, ping(&store)).await {
+        Ok(Ok(true)) => Seen::Healthy(store),
+        Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => Seen::Gone,
+        _ => Seen::Silent,
+    }
 }
 
 async fn ping(store: &Whereabouts) -> io::Result<bool> {

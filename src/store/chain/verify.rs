@@ -159,6 +159,10 @@ pub struct Expected {
     explained: BTreeMap<u64, Explained>,
     /// Records up to this number may be gone because their time was up.
     expired: u64,
+    /// Checkpoints: the last record, and when that was spooled.
+    checkpoints: Vec<(u64, i64)>,
+    /// The shortest time that records were ever kept for, in days.
+    retention_days: u32,
     /// The last number that is known to have been stored.
     head: u64,
     dropped: u64,
@@ -168,9 +172,21 @@ pub struct Expected {
 impl Expected {
     /// From the marks of a sensor, in any order, as of `now` in milliseconds since 1970.
     pub fn new(key: ChainKey, marks: &[Mark], now: i64) -> Self {
-        let mut expected =
-            Self { key, explained: BTreeMap::new(), expired: 0, head: 0, dropped: 0, forged: Vec::new() };
-        marks.iter().for_each(|mark| expected.take(mark, now));
+        let mut expected = Self {
+            key,
+            explained: BTreeMap::new(),
+            expired: 0,
+            checkpoints: Vec::new(),
+            retention_days: u32::MAX,
+            head: 0,
+            dropped: 0,
+            forged: Vec::new(),
+        };
+        marks.iter().for_each(|mark| expected.take(mark));
+        // A shorter time was for what was there already as well.
+        let oldest = now.saturating_sub(i64::from(expected.retention_days) * 86_400_000);
+        let is_over = |(_, at): &&(u64, i64)| *at <= oldest;
+        expected.expired = expected.checkpoints.iter().filter(is_over).map(|(last, _)| *last).max().unwrap_or(0);
         expected.forged.sort_unstable();
         expected.forged.dedup();
         expected
@@ -181,7 +197,7 @@ impl Expected {
         self.head = self.head.max(sequence);
     }
 
-    fn take(&mut self, mark: &Mark, now: i64) {
+    fn take(&mut self, mark: &Mark) {
         let Mark { last, previous, hash, seal, json } = mark;
         let is_sealed = *seal == self.key.seal(*last, *previous, *hash, json);
         let explain = |first, kind| (first, Explained { last: *last, hash: *hash, kind });
@@ -196,9 +212,8 @@ impl Expected {
             Some(Tombstone::Lost { first, .. }) if is_sealed => explain(first, Kind::Lost),
             Some(Tombstone::Checkpoint { at, retention_days }) if is_sealed => {
                 self.head = self.head.max(*last);
-                if at.saturating_add(i64::from(retention_days) * 86_400_000) <= now {
-                    self.expired = self.expired.max(*last);
-                }
+                self.checkpoints.push((*last, at));
+                self.retention_days = self.retention_days.min(retention_days);
                 return;
             }
             _ => return self.forged.push(*last),

@@ -46,6 +46,40 @@ pub enum Item {
     },
 }
 
+impl Item {
+    /// The last number it stands for.
+    pub const fn last(&self) -> u64 {
+        match self {
+            Self::Record(record) => record.sequence,
+            Self::Lost { last, .. } => *last,
+        }
+    }
+
+    /// The hash of that number.
+    pub const fn hash(&self) -> Hash {
+        match self {
+            Self::Record(record) => record.hash,
+            Self::Lost { hash, .. } => *hash,
+        }
+    }
+
+    /// When it was spooled, in milliseconds since 1970, if that is known.
+    pub const fn time(&self) -> Option<i64> {
+        match self {
+            Self::Record(record) => Some(record.ingested_at),
+            Self::Lost { .. } => None,
+        }
+    }
+
+    /// Octets of its record.
+    pub const fn octets(&self) -> usize {
+        match self {
+            Self::Record(record) => record.json.len(),
+            Self::Lost { .. } => 0,
+        }
+    }
+}
+
 /// Reads acknowledged records in order, and removes the segments of those that the store has.
 #[derive(Debug)]
 pub struct Reader {

@@ -56,7 +56,7 @@ impl From<Error> for Fault {
         let text = one_line(&error.to_string());
         let trouble = match &error {
             Error::BadResponse(response) => match code(response) {
-                Some(code) if DATA.contains(&code) => return Self::Refused(text),
+                Some(code) if DATA.contains(&code) => return Self::Refused(without_values(&text)),
                 Some(192..=194 | 497 | 516) => Trouble::Denied,
                 Some(16 | 36 | 44 | 47 | 60 | 81 | 115) => Trouble::Schema,
                 Some(243) => Trouble::Full,
@@ -107,6 +107,27 @@ fn with_causes(error: &dyn std::error::Error) -> String {
     one_line(&text)
 }
 
+/// What a store says of rows that it refuses, without what it quotes of them: it goes to logs and into the chain.
+fn without_values(text: &str) -> String {
+    let text = text.split("Column values:").next().unwrap_or_default();
+    let mut masked = String::with_capacity(text.len());
+    let mut quote = None;
+    for c in text.chars() {
+        match quote {
+            Some(open) if c == open => {
+                quote = None;
+                masked.extend(['*', c]);
+            }
+            Some(_) => {}
+            None => {
+                quote = matches!(c, '\'' | '"').then_some(c);
+                masked.push(c);
+            }
+        }
+    }
+    masked.trim_end().to_owned()
+}
+
 /// Text for one line, not too long: stores quote statements.
 fn one_line(text: &str) -> String {
     let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect();
@@ -130,6 +151,18 @@ mod tests {
         assert!(matches!(of("Code: 1001. std: No space left on device"), Fault::Away(Trouble::Full, _)));
         assert!(matches!(of("502 Bad Gateway"), Fault::Away(Trouble::Failing, _)));
         assert!(matches!(Fault::from(Error::TimedOut), Fault::Away(Trouble::Slow, _)));
+    }
+
+    #[test]
+    fn what_was_in_a_row_is_not_told() {
+        let said = of(
+            "Code: 469. DB::Exception: Constraint `c` for table t (3f) is violated at row 1. Expression: (host != 'x'). \
+                       Column values: host = 'secret'",
+        );
+        let expected = "Constraint `c` for table t (3f) is violated at row 1. Expression: (host != '*').";
+        assert!(matches!(&said, Fault::Refused(text) if text.ends_with(expected)), "{said:?}");
+        let said = of("Code: 27. DB::Exception: Cannot parse input: expected '\"' before: 'secret");
+        assert!(matches!(&said, Fault::Refused(text) if text.ends_with("expected '*' before: '")), "{said:?}");
     }
 
     #[test]

@@ -43,7 +43,12 @@ impl DeadLetters {
         let mut line = serde_json::to_vec(&letter)?;
         line.push(b'\n');
         let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(&self.0)?;
-        file.write_all(&line)?;
+        let whole = file.metadata()?.len();
+        if let Err(error) = file.write_all(&line) {
+            // Half a line would spoil the next one.
+            file.set_len(whole)?;
+            return Err(error);
+        }
         file.sync_all()
     }
 }

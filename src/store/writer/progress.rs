@@ -16,8 +16,23 @@ pub struct Progress {
     pub batch: Option<Batch>,
     /// This file was lost once: then the store may have any of the records up to this one.
     pub doubtful: u64,
-    /// Day of the latest checkpoint, counted from 1970.
-    pub checkpoint: i64,
+    /// When the last of them was spooled, in milliseconds since 1970.
+    #[serde(default)]
+    pub stored_at: i64,
+    /// The latest checkpoint.
+    #[serde(default)]
+    pub checkpoint: Checkpoint,
+}
+
+/// What a checkpoint in the store says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// The store had all records up to this number.
+    pub last: u64,
+    /// When that one was spooled, in milliseconds since 1970.
+    pub at: i64,
+    /// How long records are kept.
+    pub retention_days: u32,
 }
 
 /// Records that are inserted together. The same rows again whenever it is tried.
@@ -125,7 +140,7 @@ mod tests {
         let mut file = ProgressFile::new(&folder);
         assert_eq!(file.read().unwrap(), None);
         let batch = Batch { id: u128::MAX, last: u64::MAX, round: 0 };
-        let mut progress = Progress { stored: 7, batch: Some(batch.clone()), doubtful: 0, checkpoint: 20_000 };
+        let mut progress = Progress { stored: 7, batch: Some(batch.clone()), ..Progress::default() };
         for stored in 7..10 {
             progress.stored = stored;
             file.write(&progress).unwrap();
