@@ -28,6 +28,7 @@ pub(super) fn run(args: &QueryArgs, config: &Config) -> Exit {
         // The embedded store lets readers read only; another ClickHouse has to be told.
         let query = |readonly: bool| {
             let query = client.query_raw(&args.sql);
+            let query = query.with_setting("output_format_json_validate_utf8", "1");
             if readonly { query.with_setting("readonly", "1") } else { query }
         };
         let mut lines = Lines::start(query(true)).await;

@@ -166,7 +166,7 @@ pub(super) async fn sql(state: &State, statement: &str) -> String {
     let client = questions(state).with_setting("mutations_sync", "1");
     let mut cursor = client.query_raw(statement).fetch_bytes("TabSeparatedRaw").unwrap();
     let text = cursor.collect().await.unwrap_or_else(|error| panic!("{statement}: {error}"));
-    String::from_utf8(text.to_vec()).unwrap().trim_end().to_owned()
+    String::from_utf8_lossy(&text).trim_end().to_owned()
 }
 
 /// A client of the store that runs.
