@@ -202,7 +202,7 @@ async fn stats(args: &StatsArgs, config: &Config) -> Result<(), String> {
                 (since, until) = (first, until.min(last + Span::from_secs(1)));
             }
             None if args.filter.since.is_none() => {
-                tell("no alert began in the last seven days; --since shows older ones")
+                tell("no alert began in the last seven days; --since shows older ones");
             }
             _ => {}
         }

@@ -195,7 +195,7 @@ pub(super) fn embedded(state: &State) -> child::Supervised {
 
 pub(super) fn supervise(state: &Path) -> child::Supervised {
     let program = PathBuf::from(env!("CARGO_BIN_EXE_apitap"));
-    child::supervise(child::Options { program, state: state.to_owned(), library: library().unwrap() })
+    child::supervise(child::Options::new(program, state.to_owned(), library().unwrap()))
 }
 
 /// What the store has: how many rows of revisions, how many numbers, and how many tombstones.
