@@ -195,22 +195,22 @@ async fn stats(args: &StatsArgs, config: &Config) -> Result<(), String> {
         return Err("--since is not before --until".into());
     }
     ask(&args.store, config, Role::Reader, async |client| {
-        let (mut since, mut until) = (since, until);
+        let mut shown = since..until;
         match queries::begun(client, &filter, since, until).await.map_err(line)? {
             // Charts of a time that was asked for are of that part in which there is something.
             Some((first, last)) if args.filter.since.is_some() => {
-                (since, until) = (first, until.min(last + Span::from_secs(1)));
+                shown = first..until.min(last + Span::from_secs(1));
             }
             None if args.filter.since.is_none() => {
                 tell("no alert began in the last seven days; --since shows older ones");
             }
             _ => {}
         }
-        let stats = queries::stats(client, &filter, since, until).await.map_err(line)?;
+        let stats = queries::stats(client, &filter, since..until, &shown).await.map_err(line)?;
         let columns = table::columns();
         print(|out| match format_or(args.format, HistoryFormat::Json) {
-            HistoryFormat::Table => out.write_all(charts::page(&stats, since, until, columns).as_bytes()),
-            HistoryFormat::Json | HistoryFormat::Jsonl => charts::json(out, &stats, since, until),
+            HistoryFormat::Table => out.write_all(charts::page(&stats, shown.start, shown.end, columns).as_bytes()),
+            HistoryFormat::Json | HistoryFormat::Jsonl => charts::json(out, &stats, shown.start, shown.end),
             HistoryFormat::Csv => charts::csv(out, &stats),
         })
     })

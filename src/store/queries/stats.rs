@@ -1,6 +1,7 @@
 //! How many alerts, of what, when, and how long people took.
 
 use std::cmp::Reverse;
+use std::ops::Range;
 
 use apitap_detectors::finding::Severity;
 use clickhouse::{Client, Row};
@@ -82,9 +83,16 @@ const BUCKETS: u8 = 28;
 /// So many of endpoints and clients.
 const MOST: usize = 10;
 
-/// Counts the alerts that `filter` lets through and that began from `since` to `until`.
-pub async fn stats(client: &Client, filter: &Filter, since: Timestamp, until: Timestamp) -> Result<Stats, QueryError> {
-    let (since, until) = (micros(since), micros(until));
+/// Counts the alerts that `filter` lets through and that began in the range `shown`; people's pace is that with alerts that
+/// were stored in the range `asked`.
+pub async fn stats(
+    client: &Client,
+    filter: &Filter,
+    asked: Range<Timestamp>,
+    shown: &Range<Timestamp>,
+) -> Result<Stats, QueryError> {
+    let (since, until) = (micros(shown.start), micros(shown.end));
+    let asked = micros(asked.start)..micros(asked.end);
     let width = (until.saturating_sub(since) / i64::from(BUCKETS)).max(1);
     let rows = counts(client, filter, since, until, width).await?;
     let of = |kind: &str, most: usize| {
@@ -100,8 +108,8 @@ pub async fn stats(client: &Client, filter: &Filter, since: Timestamp, until: Ti
         families: of("family", usize::MAX),
         endpoints: of("endpoint", MOST),
         clients: of("client", MOST),
-        to_ack: pace(client, Status::Ack, since, until).await?,
-        to_resolve: pace(client, Status::Resolved, since, until).await?,
+        to_ack: pace(client, Status::Ack, &asked).await?,
+        to_resolve: pace(client, Status::Resolved, &asked).await?,
     })
 }
 
@@ -177,10 +185,10 @@ async fn counts(
 }
 
 /// How long it took to the first change to `status`, of alerts that were stored in this time.
-async fn pace(client: &Client, status: Status, since: i64, until: i64) -> Result<Option<Pace>, QueryError> {
+async fn pace(client: &Client, status: Status, asked: &Range<i64>) -> Result<Option<Pace>, QueryError> {
     let mut conditions = Conditions::default();
     let status = conditions.add(status.as_str(), "String");
-    let [since, until] = [since, until].map(|time| conditions.time(time));
+    let [since, until] = [asked.start, asked.end].map(|time| conditions.time(time));
     let sql = format!(
         "SELECT count() AS alerts, quantileExact(0.5)(taken) AS median, quantileExact(0.9)(taken) AS ninth_decile FROM (\
          SELECT greatest(0, toUnixTimestamp64Micro(said) - toUnixTimestamp64Micro(stored)) / 1e6 AS taken \
