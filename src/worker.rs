@@ -158,6 +158,16 @@ counters! {
     }
 }
 
+/// Entities by type, in the order of [`EntityType::ALL`].
+#[derive(Clone, Copy, Debug)]
+pub struct Entities(pub [EntityCounters; EntityType::ALL.len()]);
+
+impl Default for Entities {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| EntityCounters::default()))
+    }
+}
+
 /// Everything a worker counts.
 #[derive(Clone, Debug, Default)]
 pub struct Counters {
@@ -170,7 +180,7 @@ pub struct Counters {
     /// Exchanges.
     pub exchanges: ExchangeCounters,
     /// Entities, in the order of [`EntityType::ALL`].
-    pub entities: [EntityCounters; EntityType::ALL.len()],
+    pub entities: Entities,
 }
 
 impl Counters {
@@ -180,7 +190,7 @@ impl Counters {
         self.tcp.merge(&other.tcp);
         self.http.merge(&other.http);
         self.exchanges.merge(&other.exchanges);
-        for (ours, theirs) in self.entities.iter_mut().zip(&other.entities) {
+        for (ours, theirs) in self.entities.0.iter_mut().zip(&other.entities.0) {
             ours.merge(theirs);
         }
     }
@@ -608,7 +618,7 @@ struct Inspection {
     findings: Vec<Finding>,
     outputs: Vec<Output>,
     exchanges: ExchangeCounters,
-    entities: [EntityCounters; EntityType::ALL.len()],
+    entities: Entities,
 }
 
 impl ExchangeSink for Inspection {
@@ -616,7 +626,7 @@ impl ExchangeSink for Inspection {
         self.count(exchange);
         let tally = self.inspector.inspect(exchange, &mut self.findings);
         if !tally.is_empty() {
-            for (counters, entity) in self.entities.iter_mut().zip(EntityType::ALL) {
+            for (counters, entity) in self.entities.0.iter_mut().zip(EntityType::ALL) {
                 let items = tally.count(*entity);
                 counters.items += u64::from(items);
                 counters.responses += u64::from(items > 0);

@@ -6,10 +6,13 @@
 
 use crate::endpoint;
 use crate::finding::{Confidence, Evidence, Location};
+use crate::kind::Kind;
 use crate::path::Paths;
-use crate::pii::Kind;
+use crate::scan::EntityType;
 use crate::scan::layout::Layout;
+use crate::scan::meaning::Meaning;
 use crate::scan::near::Near;
+use crate::scan::value::character;
 use crate::scan::{Hit, context};
 
 /// How many different values a finding shows.
@@ -37,19 +40,26 @@ pub(crate) struct Scene<'a> {
 impl Scene<'_> {
     /// Shows the first different values among `hits`, which are of one kind and in order. `paths` has been asked for
     /// nothing behind the first of them.
-    pub(crate) fn show<'h>(&self, kind: &Kind, hits: impl Iterator<Item = &'h Hit>, paths: &mut Paths<'_>) -> Shown {
+    pub(crate) fn show<'h>(
+        &self,
+        entity: EntityType,
+        hits: impl Iterator<Item = &'h Hit>,
+        paths: &mut Paths<'_>,
+    ) -> Shown {
+        let kind = entity.kind();
         let mut values: Vec<String> = Vec::with_capacity(MAX_EVIDENCE);
         let mut shown = Shown { evidence: Vec::new(), confidence: kind.confidence };
         for hit in hits {
             let (near, from) = Near::new(self.content, hit.start, self.layout);
             let (start, end) = (hit.start - from, hit.end - from);
-            let value = kind.value(&near, start, end);
+            let value = kind.normal(&text(&near, start, end));
             if values.contains(&value) {
                 continue;
             }
-            shown.confidence = shown.confidence.max(kind.confidence(context::meaning(&near, start)));
+            shown.confidence =
+                shown.confidence.max(kind.confidence(context::meaning(&near, start), Meaning::of_type(entity)));
             shown.evidence.push(Evidence {
-                kind: kind.entity.name().to_owned(),
+                kind: kind.name().to_owned(),
                 location: Location {
                     part: self.part.to_owned(),
                     path: paths.at(hit.start).or_else(|| self.name(&near, start)),
@@ -81,10 +91,26 @@ impl Scene<'_> {
     }
 }
 
+/// The text of a range of `near`, encodings undone. An octet that is no UTF-8 is replaced.
+fn text(near: &Near<'_>, start: usize, end: usize) -> String {
+    let mut bytes = Vec::with_capacity(end.saturating_sub(start));
+    let mut position = start;
+    while position < end
+        && let Some((character, len)) = character(near, position)
+    {
+        match u8::try_from(character as u32) {
+            Ok(byte) => bytes.push(byte),
+            Err(_) => bytes.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+        position += len;
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 fn value_hash(key: &[u8; 32], kind: &Kind, value: &str) -> String {
     let mut hasher = blake3::Hasher::new_keyed(key);
     // The kind is part of what is hashed: equal digits under two kinds are two things.
-    hasher.update(kind.entity.name().as_bytes()).update(b"\0").update(value.as_bytes());
+    hasher.update(kind.name().as_bytes()).update(b"\0").update(value.as_bytes());
     let mut digits = hasher.finalize().to_hex().to_string();
     digits.truncate(HASH_DIGITS);
     digits

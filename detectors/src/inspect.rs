@@ -2,11 +2,13 @@
 
 use std::fmt;
 
+use crate::endpoint;
 use crate::evidence::Scene;
 use crate::exchange::{Content, Exchange, Octets};
-use crate::finding::{Family, Finding};
+use crate::finding::{Family, Finding, Severity};
+use crate::kind::SEVERAL;
 use crate::path::Paths;
-use crate::registry::{KINDS, detectors};
+use crate::registry::{EntityType, detectors};
 use crate::scan::layout::Layout;
 use crate::scan::{Found, More, Scanner, Tally};
 
@@ -73,10 +75,23 @@ impl fmt::Display for UnknownDetector {
 
 impl std::error::Error for UnknownDetector {}
 
+/// What [`Inspector::classify`] says of one type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Classified {
+    /// The type: `payment_card`.
+    pub kind: &'static str,
+    /// The first value with all but a few characters masked.
+    pub masked: String,
+    /// How many there are.
+    pub count: u32,
+}
+
 /// The exchange detectors of one worker, with their scratch memory.
 #[derive(Debug)]
 pub struct Inspector {
     scanner: Scanner,
+    /// Looks for [`KEYS`] alone.
+    keys: Scanner,
     settings: Settings,
     found: Found,
 }
@@ -84,11 +99,11 @@ pub struct Inspector {
 impl Inspector {
     /// An inspector for one worker.
     pub fn new(scanner: Scanner, settings: Settings) -> Self {
-        let scanner = scanner.only(|entity| {
-            let mut kinds = KINDS.iter().filter(|kind| kind.entity == entity);
-            kinds.any(|kind| settings.runs(kind.detector.name, kind.detector.family))
+        let scanner = scanner.only(|entity| settings.runs(entity.kind().detector.name, entity.kind().detector.family));
+        let keys = scanner.only(|entity| {
+            KEYS.contains(&entity) && settings.runs(entity.kind().detector.name, entity.kind().detector.family)
         });
-        Self { scanner, settings, found: Found::default() }
+        Self { scanner, keys, settings, found: Found::default() }
     }
 
     /// The scanner that content past the inspection limit goes through: it looks for what this inspector looks for.
@@ -102,8 +117,73 @@ impl Inspector {
     /// Content that its first bytes prove to be an image, a font, an archive or the like is not searched: what it holds
     /// is compressed, and what a search finds in it is chance.
     pub fn inspect(&mut self, exchange: &Exchange<'_>, findings: &mut Vec<Finding>) -> Tally {
+        self.look_for_keys(exchange, findings);
         let Some(response) = &exchange.response else { return Tally::default() };
-        self.inspect_content("response.content", &response.content, findings)
+        let first = findings.len();
+        let tally = self.inspect_content("response.content", &response.content, findings);
+        for finding in findings.get_mut(first..).unwrap_or_default() {
+            finding.severity = in_circumstances(finding, exchange);
+        }
+        tally
+    }
+
+    /// Looks for keys of known form where none should be sent: in the request target, which ends up in logs and
+    /// histories, and in the fields of the response.
+    fn look_for_keys(&mut self, exchange: &Exchange<'_>, findings: &mut Vec<Finding>) {
+        if self.keys.is_idle() {
+            return;
+        }
+        if let Some(request) = &exchange.request {
+            self.keys_in("request.target", None, request.target, findings);
+        }
+        let Some(response) = &exchange.response else { return };
+        for (name, value) in response.fields.iter() {
+            if value.len() >= SHORTEST_KEY && !name.eq_ignore_ascii_case(b"set-cookie") {
+                self.keys_in("response.field", Some(name), value, findings);
+            }
+        }
+    }
+
+    fn keys_in(&mut self, part: &'static str, name: Option<&[u8]>, bytes: &[u8], findings: &mut Vec<Finding>) {
+        if bytes.len() < SHORTEST_KEY {
+            return;
+        }
+        let layout = Layout::default();
+        self.found.clear();
+        self.keys.scan_kept(bytes, More::Nothing, &layout, &mut self.found);
+        let tally = self.found.tally;
+        if tally.is_empty() {
+            return;
+        }
+        let scene = Scene { content: bytes, layout: &layout, part, key: self.settings.evidence_key.as_ref() };
+        for entity in KEYS.iter().copied().filter(|entity| tally.count(*entity) > 0) {
+            let hits = self.found.hits.iter().filter(|hit| hit.entity == entity);
+            let mut shown = scene.show(entity, hits, &mut Paths::new(b""));
+            for evidence in &mut shown.evidence {
+                evidence.location.path =
+                    name.map(|name| endpoint::shown_name(name).into_owned()).or(evidence.location.path.take());
+            }
+            findings.push(Finding {
+                detector: &entity.kind().detector,
+                rule: if name.is_some() { "response_field" } else { "request_target" },
+                severity: if name.is_some() { Severity::High } else { Severity::Medium },
+                confidence: shown.confidence,
+                items: tally.count(entity),
+                evidence: shown.evidence,
+            });
+        }
+    }
+
+    /// What a piece of content holds, by type: how many, and the first one masked.
+    pub fn classify(&mut self, bytes: &[u8]) -> Vec<Classified> {
+        let mut findings = Vec::new();
+        self.inspect_content("content", &Content { bytes, ..Content::default() }, &mut findings);
+        let classified = findings.into_iter().map(|finding| {
+            let masked = finding.evidence.into_iter().next().map(|evidence| evidence.masked);
+            let (_, kind) = finding.detector.name.split_once('.').unwrap_or_default();
+            Classified { kind, masked: masked.unwrap_or_default(), count: finding.items }
+        });
+        classified.collect()
     }
 
     fn inspect_content(&mut self, part: &'static str, content: &Content<'_>, findings: &mut Vec<Finding>) -> Tally {
@@ -122,17 +202,18 @@ impl Inspector {
             let key = self.settings.evidence_key.as_ref();
             let scene = Scene { content: content.bytes, layout: &layout, part, key };
             let mut paths = Paths::new(content.bytes);
-            for kind in KINDS.iter().filter(|kind| tally.count(kind.entity) > 0) {
-                let hits = self.found.hits.iter().filter(|hit| hit.entity == kind.entity);
-                let shown = scene.show(kind, hits, &mut paths);
+            for entity in EntityType::ALL.iter().copied().filter(|entity| tally.count(*entity) > 0) {
+                let kind = entity.kind();
+                let hits = self.found.hits.iter().filter(|hit| hit.entity == entity);
+                let shown = scene.show(entity, hits, &mut paths);
                 // Values that were not kept are taken for different ones.
-                let beyond = content.beyond.map_or(0, |beyond| beyond.count(kind.entity));
+                let beyond = content.beyond.map_or(0, |beyond| beyond.count(entity));
                 findings.push(Finding {
                     detector: &kind.detector,
                     rule: "response_content",
                     severity: kind.severity(shown.evidence.len().saturating_add(beyond as usize)),
                     confidence: shown.confidence,
-                    items: tally.count(kind.entity),
+                    items: tally.count(entity),
                     evidence: shown.evidence,
                 });
             }
@@ -141,12 +222,73 @@ impl Inspector {
     }
 }
 
+/// Keys whose form alone says what they are, and which belong in no target and no field.
+const KEYS: &[EntityType] = &[
+    EntityType::AwsAccessKey,
+    EntityType::GithubToken,
+    EntityType::GoogleApiKey,
+    EntityType::PrivateKey,
+    EntityType::SlackToken,
+    EntityType::StripeKey,
+];
+/// The length of the shortest of them.
+const SHORTEST_KEY: usize = 20;
+
+/// How bad a finding in a response is, given who asked and what for. People read their own profile all the time: few
+/// values of personal data for somebody who said who they are is nothing to be woken for. A token in the answer of a
+/// login is what a login is for.
+fn in_circumstances(finding: &Finding, exchange: &Exchange<'_>) -> Severity {
+    let Some(request) = &exchange.request else { return finding.severity };
+    let credentials = ["authorization", "cookie", "x-api-key"];
+    let is_authenticated = credentials.iter().any(|name| request.fields.get(name).is_some());
+    let is_token = finding.detector.name == EntityType::Jwt.kind().detector.name;
+    if is_token && finding.evidence.len() < SEVERAL && gives_out_tokens(request.target) {
+        return Severity::Info;
+    }
+    let few = finding.evidence.len() < SEVERAL && finding.items < MANY;
+    if is_authenticated && few && finding.detector.family == Family::Pii {
+        return finding.severity.min(Severity::Low);
+    }
+    finding.severity
+}
+
+/// How many items are more than a profile that repeats its owner's address.
+const MANY: u32 = 10;
+
+/// Whether a word of the path says that tokens are given out here.
+fn gives_out_tokens(target: &[u8]) -> bool {
+    let path = target.split(|byte| matches!(byte, b'?' | b'#')).next().unwrap_or_default();
+    let mut words = path.split(|byte| !byte.is_ascii_alphanumeric());
+    words.any(|word| {
+        [
+            b"login".as_slice(),
+            b"signin",
+            b"logon",
+            b"token",
+            b"tokens",
+            b"session",
+            b"sessions",
+            b"oauth",
+            b"oauth2",
+            b"refresh",
+            b"register",
+            b"signup",
+            b"authenticate",
+            b"auth",
+            b"sso",
+            b"callback",
+        ]
+        .iter()
+        .any(|known| word.eq_ignore_ascii_case(known))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exchange::{Anomalies, Completeness, Fields, Response, Version};
-    use crate::finding::{Confidence, Severity};
-    use crate::scan::{EntityType, WindowScan};
+    use crate::exchange::{Anomalies, Completeness, FieldLine, Fields, Request, Response, Version};
+    use crate::finding::Confidence;
+    use crate::scan::WindowScan;
     use crate::time::{Order, Timestamp};
 
     fn exchange(content: Content<'_>) -> Exchange<'_> {
@@ -240,7 +382,7 @@ mod tests {
     fn unknown_detectors_are_refused_with_the_known_ones() {
         let error = Settings::parse_only("pii.email, pii.mail").unwrap_err();
         assert_eq!(error.name, "pii.mail");
-        assert!(error.to_string().contains("pii, pii.email, pii.iban"), "{error}");
+        assert!(error.to_string().contains("all, none, pii, pii.au_medicare"), "{error}");
     }
 
     #[test]
@@ -259,6 +401,57 @@ mod tests {
             assert_eq!((tally.count(EntityType::UsSsn), tally.count(EntityType::Email)), (20, 20), "limit {limit}");
             assert_eq!(findings.iter().map(|finding| finding.items).sum::<u32>(), 40);
         }
+    }
+
+    /// The findings about an exchange of this request and response content.
+    fn of_exchange(target: &str, field: &str, content: &str) -> Vec<Finding> {
+        let lines = [FieldLine { name: 0, name_len: field.len() as u16, value: field.len() as u32, value_len: 0 }];
+        let fields = Fields::new(field.as_bytes(), &lines);
+        let request = Request {
+            method: b"GET",
+            target: target.as_bytes(),
+            version: Version::Http11,
+            fields,
+            content: Content::default(),
+        };
+        let content = Content { bytes: content.as_bytes(), ..Content::default() };
+        let mut findings = Vec::new();
+        let exchange = Exchange { request: Some(request), ..exchange(content) };
+        inspector(Settings::default()).inspect(&exchange, &mut findings);
+        findings
+    }
+
+    #[test]
+    fn a_profile_of_ones_own_is_no_alarm() {
+        let profile = r#"{"email":"jane@corp.example","iban":"DE89370400440532013000","bsn":"137938378"}"#;
+        let severities = |field| {
+            let findings = of_exchange("/me", field, profile);
+            findings.iter().map(|finding| finding.severity).collect::<Vec<_>>()
+        };
+        assert_eq!(severities("Authorization"), [Severity::Low; 3]);
+        assert_eq!(severities("Accept"), [Severity::Low, Severity::High, Severity::High]);
+        let many = (0..9).map(|n| format!("u{n}@corp.example ")).collect::<String>();
+        assert_eq!(of_exchange("/users", "Authorization", &many)[0].severity, Severity::Medium);
+        let secret = r#"{"password_hash":"$2y$10$AnlIaNm7X/YNGbkhpTYrzDWq2MuHq/XEp9473qoEM2l4Q0DwpEn1U"}"#;
+        assert_eq!(of_exchange("/me", "Authorization", secret)[0].severity, Severity::High);
+    }
+
+    #[test]
+    fn a_login_answers_with_a_token() {
+        let token = r#"{"t":"eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jV"}"#;
+        assert_eq!(of_exchange("/api/login?x=1", "Accept", token)[0].severity, Severity::Info);
+        assert_eq!(of_exchange("/api/users", "Accept", token)[0].severity, Severity::Low);
+    }
+
+    #[test]
+    fn keys_in_targets() {
+        let findings = of_exchange("/map?size=1&key=AIza1ELehlMaqUzHln_NGN6FGQ4iSU7qllnktI4", "Accept", "");
+        let [finding] = findings.as_slice() else { panic!("one finding") };
+        assert_eq!((finding.detector.name, finding.severity), ("secret.google_api_key", Severity::Medium));
+        let location = &finding.evidence[0].location;
+        assert_eq!((location.part.as_str(), location.path.as_deref()), ("request.target", Some("key")));
+        assert!(!format!("{finding:?}").contains("1ELeh"));
+        assert!(of_exchange("/users/jane@corp.example?ssn=123-45-6789", "Accept", "").is_empty());
     }
 
     #[test]

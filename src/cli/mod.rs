@@ -4,6 +4,7 @@ mod alerts;
 pub mod args;
 mod charts;
 mod check;
+mod classify;
 mod csv;
 mod hardening;
 pub mod jsonl;
@@ -61,8 +62,9 @@ impl From<Exit> for ExitCode {
 pub fn run(command_line: &Apitap) -> Exit {
     hardening::forbid_core_dumps();
     hardening::mute_panics();
-    // These three need none, and the second says what is wrong with it.
+    // These need none, and Check says what is wrong with it.
     match &command_line.command {
+        Command::Classify => return classify::run(),
         Command::Completions(args) => return manual::completions(args),
         Command::Check(args) => return check::run(args, &command_line.common),
         Command::Man(args) => return manual::run(args),
@@ -86,7 +88,7 @@ pub fn run(command_line: &Apitap) -> Exit {
         Command::Verify(args) => verify::run(args, &config),
         Command::Schema(args) => schema::run(args, &config),
         Command::Store(args) => store::run(args, &config),
-        Command::Check(_) | Command::Completions(_) | Command::Man(_) => Exit::Fine,
+        Command::Check(_) | Command::Classify | Command::Completions(_) | Command::Man(_) => Exit::Fine,
     }
 }
 

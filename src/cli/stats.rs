@@ -54,7 +54,7 @@ pub(super) fn write(out: &mut dyn Write, counters: &Counters, alerts: &alert::Co
             alert: alerts,
         },
         exchanges: &worker.exchanges,
-        entities: Entities(&worker.entities),
+        entities: Entities(&worker.entities.0),
     };
     serde_json::to_writer(&mut *out, &stats)?;
     out.write_all(b"\n")

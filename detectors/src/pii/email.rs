@@ -9,14 +9,11 @@
 //! *Must not match*: what else has an `@` between words: `git@host:path`, `logo@2x.png`, `pkg@1.2.3`, `@scope/pkg`,
 //! user names in URLs. Quoted local parts and address literals are not looked for; nobody has one.
 
-use super::{Kind, Weight};
 use crate::finding::{Confidence, Detector, Family};
-use crate::scan::EntityType;
-use crate::scan::meaning::Meaning;
+use crate::kind::{Kind, Told, Weight};
 use crate::scan::near::Near;
 
 pub(crate) static EMAIL: Kind = Kind {
-    entity: EntityType::Email,
     detector: Detector {
         name: "pii.email",
         family: Family::Pii,
@@ -30,9 +27,27 @@ pub(crate) static EMAIL: Kind = Kind {
         attack: "T1589.002",
     },
     weight: Weight::InNumbers,
-    named: Meaning::EMAIL,
+    names: &[
+        "email",
+        "emails",
+        "mail",
+        "mails",
+        "email address",
+        "mail address",
+        "mailto",
+        "correo",
+        "correo electronico",
+        "courriel",
+        "e mail",
+        "emailadresse",
+        "epost",
+        "e post",
+        "adres email",
+        "direccion correo",
+    ],
+    told: Told::ByForm,
     confidence: Confidence::Medium,
-    normalise: |byte| Some(byte.to_ascii_lowercase()).filter(u8::is_ascii_graphic),
+    normalise: |letter| Some(letter.to_ascii_lowercase()).filter(char::is_ascii_graphic),
     mask,
 };
 
@@ -231,8 +246,9 @@ fn is_scaled_image(domain: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{found, must_match, must_not_match};
     use super::*;
+    use crate::kind::tests::{found, must_match, must_not_match};
+    use crate::scan::EntityType;
     use proptest::prelude::*;
 
     const MAIL: EntityType = EntityType::Email;

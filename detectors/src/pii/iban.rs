@@ -9,14 +9,11 @@
 //!
 //! *Must not match*: references that only begin like one (`DE00...`), other lengths, and the middle of longer words.
 
-use super::{Kind, Weight};
 use crate::finding::{Confidence, Detector, Family};
-use crate::scan::EntityType;
-use crate::scan::meaning::Meaning;
+use crate::kind::{Kind, Told, Weight};
 use crate::scan::near::Near;
 
 pub(crate) static IBAN: Kind = Kind {
-    entity: EntityType::Iban,
     detector: Detector {
         name: "pii.iban",
         family: Family::Pii,
@@ -30,15 +27,16 @@ pub(crate) static IBAN: Kind = Kind {
         attack: "T1530",
     },
     weight: Weight::Alone,
-    named: Meaning::IBAN,
+    names: &["iban", "ibans", "iban number"],
+    told: Told::ByForm,
     confidence: Confidence::High,
-    normalise: |byte| byte.is_ascii_alphanumeric().then_some(byte),
+    normalise: |letter| letter.is_ascii_alphanumeric().then_some(letter),
     mask,
 };
 
 fn mask(value: &str) -> String {
     let country = value.get(..2).unwrap_or_default();
-    super::last(value, 4, &format!("{country}** **** "))
+    crate::kind::last(value, 4, &format!("{country}** **** "))
 }
 
 /// The longest number of the registry, with a separator after each group of four.
@@ -158,8 +156,9 @@ const STRUCTURES: &[([u8; 2], Structure)] = &[
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{found, must_match, must_not_match};
     use super::*;
+    use crate::kind::tests::{found, must_match, must_not_match};
+    use crate::scan::EntityType;
 
     #[test]
     fn registry_examples() {

@@ -10,15 +10,14 @@
 //! they are an order, a shipment, a device or a time: one in ten of those passes Luhn. Lengths and prefixes that are
 //! rare or that ids of other kinds crowd (13 and 19 digits, Maestro) need a name that says card.
 
-use super::{Kind, Weight, last};
+use super::check_digits::luhn;
 use crate::finding::{Confidence, Detector, Family};
-use crate::scan::EntityType;
+use crate::kind::{Kind, Told, Weight, last};
 use crate::scan::context;
 use crate::scan::meaning::Meaning;
 use crate::scan::near::Near;
 
 pub(crate) static PAYMENT_CARD: Kind = Kind {
-    entity: EntityType::PaymentCard,
     detector: Detector {
         name: "pii.payment_card",
         family: Family::Pii,
@@ -31,9 +30,45 @@ pub(crate) static PAYMENT_CARD: Kind = Kind {
         attack: "T1530",
     },
     weight: Weight::Alone,
-    named: Meaning::CARD,
+    names: &[
+        "card",
+        "cards",
+        "cardno",
+        "card num",
+        "card number",
+        "ccno",
+        "cc num",
+        "cc number",
+        "cc",
+        "credit card",
+        "credit card number",
+        "debit card",
+        "pan",
+        "visa",
+        "mastercard",
+        "amex",
+        "maestro",
+        "carte",
+        "karte",
+        "kreditkarte",
+        "kartennummer",
+        "kreditkartennummer",
+        "tarjeta",
+        "cartao",
+        "carta",
+        "carte bancaire",
+        "numero carte",
+        "kort",
+        "kortnummer",
+        "betaalkaart",
+        "kaartnummer",
+        "karta",
+        "numer karty",
+        "primary account number",
+    ],
+    told: Told::ByForm,
     confidence: Confidence::Medium,
-    normalise: |byte| byte.is_ascii_digit().then_some(byte),
+    normalise: |digit| digit.is_ascii_digit().then_some(digit),
     mask: |value| last(value, 4, "**** **** **** "),
 };
 
@@ -120,19 +155,11 @@ fn issued(digits: &[u8]) -> Option<Issued> {
     }
 }
 
-/// The check digit of ISO/IEC 7812-1, annex B.
-fn luhn(digits: &[u8]) -> bool {
-    let sum = digits.iter().rev().enumerate().fold(0u32, |sum, (place, digit)| {
-        let value = u32::from(digit.wrapping_sub(b'0'));
-        sum + if place % 2 == 0 { value } else { 2 * value / 10 + 2 * value % 10 }
-    });
-    sum.is_multiple_of(10)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{must_match, must_not_match};
     use super::*;
+    use crate::kind::tests::{must_match, must_not_match};
+    use crate::scan::EntityType;
 
     const CARD: EntityType = EntityType::PaymentCard;
 
@@ -242,7 +269,7 @@ mod tests {
     #[test]
     fn a_card_within_an_iban_is_the_iban() {
         let pakistan = "PK86 SCBL 4111 1111 1111 1111";
-        assert!(super::super::tests::found(EntityType::Iban, pakistan).is_empty(), "not a valid one, to begin with");
+        assert!(crate::kind::tests::found(EntityType::Iban, pakistan).is_empty(), "not a valid one, to begin with");
         must_match(CARD, &[(pakistan, "4111 1111 1111 1111")]);
     }
 

@@ -9,15 +9,13 @@
 //! *Must not match*: signed and computed numbers, coordinates, times, versions, and any other number without a telling
 //! name. Seven or eight digits in a row are not looked for.
 
-use super::{Kind, Weight, last};
 use crate::finding::{Confidence, Detector, Family};
-use crate::scan::EntityType;
+use crate::kind::{Kind, Told, Weight, last};
 use crate::scan::context;
 use crate::scan::meaning::Meaning;
 use crate::scan::near::Near;
 
 pub(crate) static PHONE: Kind = Kind {
-    entity: EntityType::Phone,
     detector: Detector {
         name: "pii.phone",
         family: Family::Pii,
@@ -31,9 +29,60 @@ pub(crate) static PHONE: Kind = Kind {
         attack: "T1589",
     },
     weight: Weight::InNumbers,
-    named: Meaning::PHONE,
+    names: &[
+        "phone",
+        "phones",
+        "phone no",
+        "phone num",
+        "phone number",
+        "phone numbers",
+        "telephone",
+        "tel",
+        "tel no",
+        "telefon",
+        "telefono",
+        "telefone",
+        "telefonnummer",
+        "telephone number",
+        "mobile",
+        "mobiles",
+        "mobile no",
+        "mobile number",
+        "mobile phone",
+        "mobil",
+        "movil",
+        "handy",
+        "handynummer",
+        "mobilnummer",
+        "cell",
+        "cellphone",
+        "cell phone",
+        "celular",
+        "cellulare",
+        "portable",
+        "gsm",
+        "msisdn",
+        "fax",
+        "fax number",
+        "landline",
+        "whatsapp",
+        "sms",
+        "home phone",
+        "work phone",
+        "rufnummer",
+        "telefoonnummer",
+        "telefoon",
+        "mobiel",
+        "komorka",
+        "numer telefonu",
+        "puhelin",
+        "telefonnr",
+        "telemovel",
+        "contact number",
+    ],
+    told: Told::ByForm,
     confidence: Confidence::Medium,
-    normalise: |byte| (byte.is_ascii_digit() || byte == b'+').then_some(byte),
+    normalise: |digit| (digit.is_ascii_digit() || digit == '+').then_some(digit),
     mask: |value| last(value, 2, if value.starts_with('+') { "+*** *** **" } else { "*** *** **" }),
 };
 
@@ -80,6 +129,17 @@ pub(crate) fn american(near: &Near<'_>, area: usize) -> Option<(usize, usize)> {
     // With a zero it has the shape of a trunk prefix too, and is read there.
     near.get(area).filter(|digit| matches!(digit, b'2'..=b'9'))?;
     national(near, area)
+}
+
+/// Reads a number in groups of three whose first starts at `start`: `612 345 678`.
+#[inline(never)]
+pub(crate) fn in_threes(near: &Near<'_>, start: usize) -> Option<(usize, usize)> {
+    // In North American groups it is read there, and so is one behind that trunk prefix.
+    let american = near.run_len(start + 8, 5) == 4 && near.get(start + 7).is_some_and(|byte| b" -.".contains(&byte));
+    if american || with_trunk_prefix(near, start) != start || near.run_len(start + 4, 4) != 3 {
+        return None;
+    }
+    national(near, start)
 }
 
 /// Reads a number in national form that starts at `start`.
@@ -264,8 +324,9 @@ fn has_country_code(digits: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{found, must_match, must_not_match};
     use super::*;
+    use crate::kind::tests::{found, must_match, must_not_match};
+    use crate::scan::EntityType;
 
     const TEL: EntityType = EntityType::Phone;
 
@@ -383,5 +444,21 @@ mod tests {
     fn the_last_two_digits_are_shown() {
         assert_eq!((PHONE.mask)("+493012345678"), "+*** *** **78");
         assert_eq!((PHONE.mask)("0301234567"), "*** *** **67");
+    }
+
+    #[test]
+    fn groups_of_three_are_counted_once() {
+        must_match(
+            TEL,
+            &[
+                (r#"{"telefono":"612 345 678"}"#, "612 345 678"),
+                (r#"{"tel":"612-345-678"}"#, "612-345-678"),
+                ("telefono: 612.345.678\n", "612.345.678"),
+                (r#"{"phone":"212-555-0123"}"#, "212-555-0123"),
+                (r#"{"phone":"1-212-555-0123"}"#, "1-212-555-0123"),
+                (r#"{"phone":"+34 612 345 678"}"#, "+34 612 345 678"),
+            ],
+        );
+        must_not_match(TEL, &[r#"{"score":"612 345 678"}"#, r#"{"phone_price":123.456}"#]);
     }
 }

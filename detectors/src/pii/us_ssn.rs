@@ -8,15 +8,13 @@
 //! *Must not match*: the same shape under any other name. Part numbers and tracking numbers look like this, and there
 //! is no check digit: nine in ten random numbers would pass.
 
-use super::{Kind, Weight, last};
 use crate::finding::{Confidence, Detector, Family};
-use crate::scan::EntityType;
+use crate::kind::{Kind, Told, Weight, last};
 use crate::scan::context;
 use crate::scan::meaning::Meaning;
 use crate::scan::near::Near;
 
 pub(crate) static US_SSN: Kind = Kind {
-    entity: EntityType::UsSsn,
     detector: Detector {
         name: "pii.us_ssn",
         family: Family::Pii,
@@ -30,9 +28,23 @@ pub(crate) static US_SSN: Kind = Kind {
         attack: "T1530",
     },
     weight: Weight::Alone,
-    named: Meaning::SSN,
+    names: &[
+        "ssn",
+        "ssns",
+        "ssn no",
+        "ssn number",
+        "social security",
+        "social sec",
+        "social security number",
+        "social security no",
+        "taxpayer",
+        "tin",
+        "itin",
+        "us ssn",
+    ],
+    told: Told::ByForm,
     confidence: Confidence::Medium,
-    normalise: |byte| byte.is_ascii_digit().then_some(byte),
+    normalise: |digit| digit.is_ascii_digit().then_some(digit),
     mask: |value| last(value, 4, "***-**-"),
 };
 
@@ -73,8 +85,9 @@ fn is_issued(digits: &[u8; 9]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{must_match, must_not_match};
     use super::*;
+    use crate::kind::tests::{must_match, must_not_match};
+    use crate::scan::EntityType;
 
     const SSN: EntityType = EntityType::UsSsn;
 

@@ -88,6 +88,13 @@ impl Classify for Avx2 {
             space: self.equal(bytes, b' '),
             u: self.equal(bytes, b'u'),
             zero: self.equal(bytes, b'0'),
+            lower: self.within(bytes, b'a', 26),
+            comma: self.equal(bytes, b','),
+            dollar: self.equal(bytes, b'$'),
+            equals: self.equal(bytes, b'='),
+            greater: self.equal(bytes, b'>'),
+            quote: self.equal(bytes, b'"'),
+            underscore: self.equal(bytes, b'_'),
         }
     }
 }

@@ -27,6 +27,13 @@ pub(super) struct Classes {
     pub(super) space: u64,
     pub(super) u: u64,
     pub(super) zero: u64,
+    pub(super) lower: u64,
+    pub(super) comma: u64,
+    pub(super) dollar: u64,
+    pub(super) equals: u64,
+    pub(super) greater: u64,
+    pub(super) quote: u64,
+    pub(super) underscore: u64,
 }
 
 /// Makes [`Classes`] with one instruction set.
@@ -56,6 +63,13 @@ impl Classify for Portable {
             space: gather(block, |word| equal(word, b' ')),
             u: gather(block, |word| equal(word, b'u')),
             zero: gather(block, |word| equal(word, b'0')),
+            lower: gather(block, |word| within(word, b'a', b'z')),
+            comma: gather(block, |word| equal(word, b',')),
+            dollar: gather(block, |word| equal(word, b'$')),
+            equals: gather(block, |word| equal(word, b'=')),
+            greater: gather(block, |word| equal(word, b'>')),
+            quote: gather(block, |word| equal(word, b'"')),
+            underscore: gather(block, |word| equal(word, b'_')),
         }
     }
 }
@@ -155,6 +169,13 @@ pub(super) mod tests {
             space: is(b' '),
             u: is(b'u'),
             zero: is(b'0'),
+            lower: mask(&|byte| byte.is_ascii_lowercase()),
+            comma: is(b','),
+            dollar: is(b'$'),
+            equals: is(b'='),
+            greater: is(b'>'),
+            quote: is(b'"'),
+            underscore: is(b'_'),
         }
     }
 
@@ -162,7 +183,7 @@ pub(super) mod tests {
     pub(in crate::scan) fn telling_byte() -> impl Strategy<Value = u8> {
         prop_oneof![
             4 => b'0'..=b'9',
-            2 => prop::sample::select(b"@\\:-.(%+ u0AZaz/;[{\x80\xb0\xff\0".as_slice()),
+            2 => prop::sample::select(b"@\\:-.(%+ u0AZaz/;[{\x80\xb0\xff\0`,$=>\"_".as_slice()),
             1 => any::<u8>(),
         ]
     }

@@ -57,7 +57,7 @@ pub(crate) struct Cell {
     /// Which column it stands in, from 0.
     pub(crate) number: usize,
     /// Where it starts.
-    start: usize,
+    pub(crate) start: usize,
 }
 
 /// The cell that holds `position`, if the start of its row is in sight.
@@ -76,10 +76,22 @@ pub(crate) fn cell(near: &Near<'_>, position: usize, delimiter: u8) -> Option<Ce
     Some(cell)
 }
 
-struct Finder<'n, 'a> {
-    near: &'n Near<'a>,
+/// The words of running text before `position`, when that is what stands there: behind a sign, a value has a name.
+pub(super) fn words_before<'a>(near: &Near<'a>, position: usize) -> Option<&'a [u8]> {
+    let mut start = position;
+    while position - start < SENTENCE && near.back(start, 1).is_some_and(|byte| !b"\n\r\"<>{}[]&=".contains(&byte)) {
+        start -= 1;
+    }
+    let text = near.slice(start, position);
+    let named = matches!(text.trim_ascii_end().last(), None | Some(b':' | b','));
+    (!named).then_some(text)
+}
+
+/// Looks for names, from a value backwards.
+pub(super) struct Finder<'n, 'a> {
+    pub(super) near: &'n Near<'a>,
     /// Where to stop: the start of a table's cell.
-    floor: usize,
+    pub(super) floor: usize,
 }
 
 /// Where the opening punctuation before a value begins, and whether it holds a line end.
@@ -183,7 +195,7 @@ impl<'a> Finder<'_, 'a> {
     }
 
     /// Behind a tag that ends at `end`: the element's name, its attributes, the label in the element before, the parent.
-    fn markup(&mut self, mut end: usize) -> Meaning {
+    pub(super) fn markup(&mut self, mut end: usize) -> Meaning {
         let mut may_be_label = false;
         for _ in 0..MAX_TAGS {
             let Some((start, tag)) = self.tag_before(end) else { return Meaning::default() };
@@ -211,14 +223,15 @@ impl<'a> Finder<'_, 'a> {
             }
             if self.back(end) != Some(b'>') {
                 let text = self.text_before(end);
-                return if text.contains(&b' ') { Meaning::of_text(text) } else { Meaning::of_name(text) };
+                let named = Meaning::of_name(text);
+                return if named.is_neutral() && text.contains(&b' ') { Meaning::of_text(text) } else { named };
             }
         }
         Meaning::default()
     }
 
     /// The tag that ends before `end`, without its brackets, and where it starts.
-    fn tag_before(&self, end: usize) -> Option<(usize, &'a [u8])> {
+    pub(super) fn tag_before(&self, end: usize) -> Option<(usize, &'a [u8])> {
         let close = end.checked_sub(1)?;
         let mut open = close;
         while self.back(open)? != b'<' {
@@ -240,7 +253,7 @@ impl<'a> Finder<'_, 'a> {
 
     /// Outwards from `position` in JSON: the names of the arrays and objects around it. `nearest` is what the value's own
     /// name says, which is neutral.
-    fn parents(&mut self, mut position: usize, nearest: Meaning) -> Meaning {
+    pub(super) fn parents(&mut self, mut position: usize, nearest: Meaning) -> Meaning {
         let (mut depth, mut parents) = (0u32, 0);
         let reach = position.saturating_sub(PARENTS);
         while position > reach
@@ -277,6 +290,43 @@ impl<'a> Finder<'_, 'a> {
         Meaning::default()
     }
 
+    /// Whether the object around a name that starts at `position`, or the element around a tag, is called after somebody.
+    pub(super) fn parent_is_person(&self, position: usize) -> bool {
+        let (mut at, mut depth) = (position, 0u32);
+        let reach = position.saturating_sub(PARENTS);
+        while at > reach
+            && let Some(byte) = self.back(at)
+        {
+            at -= 1;
+            match byte {
+                b'}' | b']' => depth += 1,
+                b'{' | b'[' if depth > 0 => depth -= 1,
+                b'{' | b'[' => {
+                    let opening = self.skip_opening(at).position;
+                    if self.back(opening) == Some(b':') {
+                        let (name, _) = self.name_before(opening - 1);
+                        return Meaning::of_name(name).says(Meaning::PERSON);
+                    }
+                }
+                b'>' => {
+                    let Some((open, tag)) = self.tag_before(at + 1) else { return false };
+                    if tag.first() == Some(&b'/') {
+                        depth += 1;
+                    } else if depth > 0 {
+                        depth -= 1;
+                    } else {
+                        let len = tag.iter().position(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_');
+                        return Meaning::of_name(tag.get(..len.unwrap_or(tag.len())).unwrap_or_default())
+                            .says(Meaning::PERSON);
+                    }
+                    at = open;
+                }
+                _ => {}
+            }
+        }
+        false
+    }
+
     /// Where the string begins whose closing quote is at `quote`, as far back as parents are looked for.
     fn string_start(&self, quote: usize) -> usize {
         let mut position = quote;
@@ -294,7 +344,7 @@ impl<'a> Finder<'_, 'a> {
 }
 
 /// Elements of HTML that say how something is laid out and not what it is.
-fn is_layout_tag(name: &[u8]) -> bool {
+pub(super) fn is_layout_tag(name: &[u8]) -> bool {
     matches!(
         name,
         b"a" | b"b"

@@ -14,7 +14,11 @@
 pub(crate) mod context;
 pub(crate) mod layout;
 pub(crate) mod meaning;
+mod named;
+pub(crate) mod names;
 pub(crate) mod near;
+pub(crate) mod value;
+pub(crate) mod vocabulary;
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -30,44 +34,23 @@ pub use window::WindowScan;
 pub(crate) use window::decided_before;
 
 use self::layout::Layout;
+use self::named::{Reader, Remembered};
 use self::near::Near;
 use self::shapes::Masks;
-use crate::pii::{self, email, iban, payment_card, phone, us_ssn};
-
-/// What a scan can tell apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum EntityType {
-    /// E-mail address.
-    Email,
-    /// Payment card number (PAN).
-    PaymentCard,
-    /// US social security number.
-    UsSsn,
-    /// International bank account number (ISO 13616).
-    Iban,
-    /// Telephone number.
-    Phone,
-}
-
-impl EntityType {
-    /// Every type, in the order of its discriminant.
-    pub const ALL: &'static [Self] = &[Self::Email, Self::PaymentCard, Self::UsSsn, Self::Iban, Self::Phone];
-
-    /// The name that stands in statistics and evidence.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Email => "email",
-            Self::PaymentCard => "payment_card",
-            Self::UsSsn => "us_ssn",
-            Self::Iban => "iban",
-            Self::Phone => "phone",
-        }
-    }
-}
+use self::vocabulary::Vocabulary;
+use crate::pii::{self, cn_resident_id, email, fr_nir, iban, it_codice_fiscale, mx_curp, payment_card, phone, us_ssn};
+pub use crate::registry::EntityType;
+use crate::secret;
 
 /// How many items of each type a piece of content holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tally([u32; EntityType::ALL.len()]);
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self([0; EntityType::ALL.len()])
+    }
+}
 
 impl Tally {
     /// Items of one type.
@@ -108,13 +91,23 @@ pub(crate) struct Hit {
 const MAX_HITS: usize = 4_096;
 
 /// What a scan finds: all of it counted, the first hits kept.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Found {
     pub(crate) tally: Tally,
     pub(crate) hits: Vec<Hit>,
+    remembered: Remembered,
 }
 
 impl Found {
+    fn add(&mut self, hit: Hit, only: u64, keep: usize) {
+        if only & bit(hit.entity) != 0 {
+            self.tally.add(hit.entity, 1);
+            if self.hits.len() < keep {
+                self.hits.push(hit);
+            }
+        }
+    }
+
     /// Forgets everything, keeps the memory.
     pub(crate) fn clear(&mut self) {
         self.tally = Tally::default();
@@ -128,7 +121,7 @@ impl Found {
 pub struct Scanner {
     instructions: Instructions,
     /// A bit for each type that is looked for.
-    only: u32,
+    only: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -142,7 +135,7 @@ enum Instructions {
 
 impl Default for Scanner {
     fn default() -> Self {
-        Self { instructions: Instructions::best(), only: u32::MAX }
+        Self { instructions: Instructions::best(), only: u64::MAX }
     }
 }
 
@@ -179,6 +172,7 @@ impl Scanner {
         if layout.is_media() || self.is_idle() {
             return;
         }
+        let whole = range.clone();
         let judge = |start: usize, masks: &Masks| judge(content, start, masks, layout, self.only, keep, found);
         match self.instructions {
             #[cfg(target_arch = "x86_64")]
@@ -187,6 +181,7 @@ impl Scanner {
             Instructions::Avx2(avx2) => avx2.walk(content, range, judge),
             Instructions::Portable => blocks::walk(blocks::Portable, content, range, judge),
         }
+        named::cells(content, whole, layout, Vocabulary::built_in(), &mut |hit| found.add(hit, self.only, keep));
     }
 
     /// Decides the candidates of content that is at hand, and of which nothing or more may follow.
@@ -215,14 +210,14 @@ pub(crate) enum More {
     Follows,
 }
 
-const fn bit(entity: EntityType) -> u32 {
-    1 << entity as u32
+const fn bit(entity: EntityType) -> u64 {
+    1 << entity as u64
 }
 
 /// Calls the verifier of each candidate of a block. Out of line: the loop over blocks stays small, and only candidates
 /// pay for a call.
 #[inline(never)]
-fn judge(content: &[u8], start: usize, masks: &Masks, layout: &Layout, only: u32, keep: usize, found: &mut Found) {
+fn judge(content: &[u8], start: usize, masks: &Masks, layout: &Layout, only: u64, keep: usize, found: &mut Found) {
     let mut rest = masks.any();
     while rest != 0 {
         let place = rest & rest.wrapping_neg();
@@ -230,17 +225,46 @@ fn judge(content: &[u8], start: usize, masks: &Masks, layout: &Layout, only: u32
         let at = start + place.trailing_zeros() as usize;
         let (near, from) = Near::new(content, at, layout);
         let at = near.at();
-        let mut add = |hit: Option<(EntityType, usize, usize)>| {
-            if let Some((entity, start, end)) = hit
-                && only & bit(entity) != 0
-            {
-                found.tally.add(entity, 1);
-                if found.hits.len() < keep {
-                    found.hits.push(Hit { entity, start: from + start, end: from + end });
+        if (masks.sign | masks.counted) & place != 0 {
+            let Found { tally, hits, remembered } = &mut *found;
+            let mut reader = Reader { near, vocabulary: Vocabulary::built_in(), remembered };
+            let mut named = |hit: Hit| {
+                if only & bit(hit.entity) != 0 {
+                    tally.add(hit.entity, 1);
+                    if hits.len() < keep {
+                        hits.push(Hit { start: from + hit.start, end: from + hit.end, ..hit });
+                    }
                 }
+            };
+            if masks.sign & place != 0 {
+                reader.at_sign(&mut named);
+            } else {
+                reader.in_text(&mut named);
+            }
+        }
+        let mut add = |hit: Option<(EntityType, usize, usize)>| {
+            if let Some((entity, start, end)) = hit {
+                found.add(Hit { entity, start: from + start, end: from + end }, only, keep);
             }
         };
         let as_type = |entity| move |(start, end)| (entity, start, end);
+        if masks.token & place != 0 {
+            add(secret::token(&near));
+        }
+        if masks.capitals & place != 0 {
+            add(it_codice_fiscale::in_capitals(&near).map(as_type(EntityType::ItCodiceFiscale)));
+            add(mx_curp::in_capitals(&near).map(as_type(EntityType::MxCurp)));
+            add(cn_resident_id::in_capitals(&near).map(as_type(EntityType::CnResidentId)));
+        }
+        if masks.pairs & place != 0 {
+            add(fr_nir::in_pairs(&near).map(as_type(EntityType::FrNir)));
+        }
+        if masks.dashes & place != 0 {
+            add(secret::private_key::behind_dashes(&near).map(as_type(EntityType::PrivateKey)));
+        }
+        if masks.dollar & place != 0 {
+            add(secret::password_hash::behind_dollar(&near, at - 1, at).map(as_type(EntityType::PasswordHash)));
+        }
         if masks.run & place != 0 {
             add(pii::digits(&near));
         }
@@ -274,6 +298,9 @@ fn judge(content: &[u8], start: usize, masks: &Masks, layout: &Layout, only: u32
         if masks.nanp & place != 0 {
             add(at.checked_sub(11).and_then(|start| phone::american(&near, start)).map(as_type(EntityType::Phone)));
         }
+        if masks.threes & place != 0 {
+            add(at.checked_sub(6).and_then(|start| phone::in_threes(&near, start)).map(as_type(EntityType::Phone)));
+        }
         if masks.trunk & place != 0 {
             add(at.checked_sub(2).and_then(|start| phone::national(&near, start)).map(as_type(EntityType::Phone)));
         }
@@ -291,6 +318,8 @@ fn encoded(near: &Near<'_>) -> Option<(EntityType, usize, usize)> {
         (b'+', len) if len > 1 => {
             phone::international(near, start, start + len).map(|(start, end)| (EntityType::Phone, start, end))
         }
+        (b'$', len) if len > 1 => secret::password_hash::behind_dollar(near, start, start + len)
+            .map(|(start, end)| (EntityType::PasswordHash, start, end)),
         (b'(', len) if len > 1 => {
             phone::in_parentheses(near, start, start + len).map(|(start, end)| (EntityType::Phone, start, end))
         }

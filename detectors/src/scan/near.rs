@@ -16,6 +16,8 @@ pub(crate) const LOOK_AHEAD: usize = 320;
 pub(crate) struct Near<'a> {
     bytes: &'a [u8],
     at: usize,
+    /// Whether the content ends where what is visible does.
+    is_end: bool,
     layout: &'a Layout,
 }
 
@@ -23,9 +25,10 @@ impl<'a> Near<'a> {
     /// What can be seen around `content[at]`, and how far into the content that begins.
     pub(crate) fn new(content: &'a [u8], at: usize, layout: &'a Layout) -> (Self, usize) {
         let start = at.saturating_sub(LOOK_BACK);
+        let is_end = content.len() < at.saturating_add(LOOK_AHEAD);
         let end = at.saturating_add(LOOK_AHEAD).min(content.len());
         let bytes = content.get(start..end).unwrap_or_default();
-        (Self { bytes, at: at - start, layout }, start)
+        (Self { bytes, at: at - start, is_end, layout }, start)
     }
 
     /// Where the candidate's shape ends: its last byte.
@@ -36,6 +39,11 @@ impl<'a> Near<'a> {
     /// The same surroundings, seen from another place in them.
     pub(crate) fn from(&self, at: usize) -> Self {
         Self { at, ..*self }
+    }
+
+    /// Whether the content ends at a position.
+    pub(crate) fn is_last(&self, position: usize) -> bool {
+        self.is_end && position >= self.bytes.len()
     }
 
     /// What kind of content this is part of.

@@ -32,6 +32,7 @@ pub struct WindowScan {
     undecided: usize,
     /// Known once the head was seen.
     layout: Option<Layout>,
+    found: Found,
 }
 
 impl WindowScan {
@@ -47,6 +48,7 @@ impl WindowScan {
             window: kept.get(start..).unwrap_or_default().to_vec(),
             undecided: decided - start,
             layout: (decided > 0).then(|| Layout::of(kept)),
+            found: Found::default(),
         }
     }
 
@@ -69,6 +71,7 @@ impl WindowScan {
     pub fn finish(&mut self, scanner: &Scanner) {
         self.decide(scanner, self.window.len());
         self.window = Vec::new();
+        self.found = Found::default();
         self.undecided = 0;
     }
 
@@ -82,9 +85,9 @@ impl WindowScan {
             return;
         }
         let layout = self.layout.get_or_insert_with(|| Layout::of(&self.window));
-        let mut found = Found::default();
-        scanner.scan(&self.window, self.undecided..end, layout, 0, &mut found);
-        self.tally.merge(&found.tally);
+        self.found.clear();
+        scanner.scan(&self.window, self.undecided..end, layout, 0, &mut self.found);
+        self.tally.merge(&self.found.tally);
         let spent = end.saturating_sub(LOOK_BACK);
         self.window.drain(..spent);
         self.undecided = end - spent;

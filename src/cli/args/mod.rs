@@ -82,6 +82,13 @@ Exit status: 0 as it was written; 1 not so, or the store cannot be asked; 2 usag
     Verify(VerifyArgs),
     /// Print the ClickHouse schema, which apitap makes by itself everywhere but on a cluster
     Schema(SchemaArgs),
+    /// Say which personal data and secrets bodies hold, from JSONL on standard input
+    #[command(after_help = "\
+Reads {\"id\": ..., \"content_type\": ..., \"body\": \"...\"} a line, and writes
+{\"id\": ..., \"entities\": [{\"type\": ..., \"masked\": ..., \"count\": ...}]}. What content is is told by its bytes, not by its type.
+
+Exit status: 0 fine; 1 a line could not be read, or the output failed; 2 usage.")]
+    Classify,
     /// Say what is missing to run the sensor here, and how to mend it
     #[command(after_help = "\
 Looks at the configuration, the privilege to capture, the interfaces, the state directory, the engine's library and the store.
