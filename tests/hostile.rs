@@ -345,7 +345,7 @@ fn content_made_of_candidates() {
         let content = piece.repeat(64 * 1024 / piece.len());
         let response = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{content}", content.len());
         let seen = around(response.into_bytes());
-        let found: u64 = seen.counters.entities.iter().map(|entity| entity.items).sum();
+        let found: u64 = seen.counters.entities.0.iter().map(|entity| entity.items).sum();
         assert_eq!(found, items as u64, "{piece}");
         assert!(seen.observations.len() <= 1);
         assert!(seen.observations.iter().all(|observation| observation.len() < 10_000), "{piece}");

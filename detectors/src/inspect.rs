@@ -161,7 +161,7 @@ impl Inspector {
             let mut shown = scene.show(entity, hits, &mut Paths::new(b""));
             for evidence in &mut shown.evidence {
                 evidence.location.path =
-                    name.map(|name| endpoint::shown_name(name).into_owned()).or(evidence.location.path.take());
+                    name.map(|name| endpoint::shown_name(name).into_owned()).or_else(|| evidence.location.path.take());
             }
             findings.push(Finding {
                 detector: &entity.kind().detector,

@@ -33,12 +33,12 @@ pub(crate) struct Kind {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Told {
     /// By their form, which the scan looks for; a name adds to it, or takes from it.
-    ByForm,
+    Form,
     /// An identifier whose form says too little alone: by a telling name, or words before it, and this check of its
     /// letters and digits, without separators, in upper case.
-    ByNameAndDigits(fn(&[u8]) -> bool),
+    NameAndDigits(fn(&[u8]) -> bool),
     /// By the name of the field, when the value can be one.
-    ByName(fn(&Value<'_>) -> bool),
+    Name(fn(&Value<'_>) -> bool),
 }
 
 /// How much it matters that one value of a kind is in a response.
@@ -48,6 +48,8 @@ pub(crate) enum Weight {
     Alone,
     /// People read their own all the time; it matters when an answer has several people's.
     InNumbers,
+    /// Says whom something is about, and harms little alone: every list of people, shops or places has it.
+    Context,
     /// What a login answers with, to the one who logs in; elsewhere it is somebody's session.
     Session,
 }
@@ -68,6 +70,8 @@ impl Kind {
             Weight::Alone => Severity::High,
             Weight::InNumbers | Weight::Session if distinct >= SEVERAL => Severity::Medium,
             Weight::InNumbers | Weight::Session => Severity::Low,
+            Weight::Context if distinct >= SEVERAL => Severity::Low,
+            Weight::Context => Severity::Info,
         }
     }
 
@@ -133,7 +137,7 @@ pub(crate) const fn credential(
         },
         weight: Weight::Alone,
         names,
-        told: Told::ByForm,
+        told: Told::Form,
         confidence: Confidence::High,
         normalise: Some,
         mask,

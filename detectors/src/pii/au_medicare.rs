@@ -23,7 +23,7 @@ pub(crate) static AU_MEDICARE: Kind = national_id(
         "medicare num",
         "medicare card no",
     ],
-    Told::ByNameAndDigits(is),
+    Told::NameAndDigits(is),
 );
 
 fn is(number: &[u8]) -> bool {

@@ -26,7 +26,7 @@ pub(crate) static AU_TFN: Kind = national_id(
         "tfn no",
         "australian tfn",
     ],
-    Told::ByNameAndDigits(is),
+    Told::NameAndDigits(is),
 );
 
 fn is(number: &[u8]) -> bool {

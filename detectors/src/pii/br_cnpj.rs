@@ -25,7 +25,7 @@ pub(crate) static BR_CNPJ: Kind = national_id(
         "=document",
         "document number",
     ],
-    Told::ByNameAndDigits(is),
+    Told::NameAndDigits(is),
 );
 
 fn is(number: &[u8]) -> bool {

@@ -29,7 +29,7 @@ pub(crate) static BR_CPF: Kind = national_id(
         "document number",
         "numero documento",
     ],
-    Told::ByNameAndDigits(is),
+    Told::NameAndDigits(is),
 );
 
 fn is(number: &[u8]) -> bool {

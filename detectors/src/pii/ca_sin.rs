@@ -28,7 +28,7 @@ pub(crate) static CA_SIN: Kind = national_id(
         "sin num",
         "social ins",
     ],
-    Told::ByNameAndDigits(is),
+    Told::NameAndDigits(is),
 );
 
 fn is(number: &[u8]) -> bool {

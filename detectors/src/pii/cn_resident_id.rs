@@ -35,7 +35,7 @@ pub(crate) static CN_RESIDENT_ID: Kind = national_id(
         "identity card",
         "citizen id",
     ],
-    Told::ByForm,
+    Told::Form,
 );
 
 /// Reads from the sixteenth capital or digit.

@@ -75,7 +75,7 @@ pub(crate) static DATE_OF_BIRTH: Kind = Kind {
         "生日",
         "生年月日",
     ],
-    told: Told::ByName(is),
+    told: Told::Name(is),
     confidence: Confidence::Medium,
     normalise: Some,
     mask: |value| last(value, 0, "****-**-**"),

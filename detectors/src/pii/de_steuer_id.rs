@@ -36,7 +36,7 @@ pub(crate) static DE_STEUER_ID: Kind = national_id(
         "identifikationsnummer",
         "idnr de",
     ],
-    Told::ByNameAndDigits(is),
+    Told::NameAndDigits(is),
 );
 
 fn is(number: &[u8]) -> bool {

@@ -81,7 +81,7 @@ pub(crate) static DRIVERS_LICENSE: Kind = Kind {
         "驾照",
         "驾驶证",
     ],
-    told: Told::ByName(is),
+    told: Told::Name(is),
     confidence: Confidence::Medium,
     normalise: letters_and_digits,
     mask: |value| last(value, 2, "*******"),

@@ -45,7 +45,7 @@ pub(crate) static EMAIL: Kind = Kind {
         "adres email",
         "direccion correo",
     ],
-    told: Told::ByForm,
+    told: Told::Form,
     confidence: Confidence::Medium,
     normalise: |letter| Some(letter.to_ascii_lowercase()).filter(char::is_ascii_graphic),
     mask,

@@ -38,7 +38,7 @@ pub(crate) static ES_DNI_NIE: Kind = national_id(
         "identity card number",
         "id card number",
     ],
-    Told::ByNameAndDigits(is),
+    Told::NameAndDigits(is),
 );
 
 fn is(number: &[u8]) -> bool {

@@ -33,7 +33,7 @@ pub(crate) static FR_NIR: Kind = national_id(
         "social security fr",
         "numss",
     ],
-    Told::ByForm,
+    Told::Form,
 );
 
 /// Whether the run of digits from `start` to `end` is a number.

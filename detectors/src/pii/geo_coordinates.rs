@@ -22,7 +22,7 @@ pub(crate) static GEO_COORDINATES: Kind = Kind {
         cwe: "CWE-359",
         attack: "T1589",
     },
-    weight: Weight::InNumbers,
+    weight: Weight::Context,
     names: &[
         "=lat",
         "latitude",
@@ -65,7 +65,7 @@ pub(crate) static GEO_COORDINATES: Kind = Kind {
         "breedtegraad",
         "纬度",
     ],
-    told: Told::ByName(is),
+    told: Told::Name(is),
     confidence: Confidence::Medium,
     normalise: Some,
     mask: |_| "**.****, **.****".to_owned(),

@@ -28,7 +28,7 @@ pub(crate) static IBAN: Kind = Kind {
     },
     weight: Weight::Alone,
     names: &["iban", "ibans", "iban number"],
-    told: Told::ByForm,
+    told: Told::Form,
     confidence: Confidence::High,
     normalise: |letter| letter.is_ascii_alphanumeric().then_some(letter),
     mask,

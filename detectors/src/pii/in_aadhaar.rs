@@ -29,7 +29,7 @@ pub(crate) static IN_AADHAAR: Kind = national_id(
         "adhar",
         "unique identification number",
     ],
-    Told::ByNameAndDigits(is),
+    Told::NameAndDigits(is),
 );
 
 fn is(number: &[u8]) -> bool {

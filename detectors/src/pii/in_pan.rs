@@ -27,7 +27,7 @@ pub(crate) static IN_PAN: Kind = national_id(
         "pannumber",
         "pan id",
     ],
-    Told::ByNameAndDigits(is),
+    Told::NameAndDigits(is),
 );
 
 fn is(number: &[u8]) -> bool {

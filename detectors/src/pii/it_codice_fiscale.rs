@@ -16,7 +16,7 @@ pub(crate) static IT_CODICE_FISCALE: Kind = national_id(
     "Italian tax code (codice fiscale) in a response",
     "A response holds Italian tax codes. They are made of name, birthday and place of birth, and identify a person for life.",
     &["codice fiscale", "cod fiscale", "cod fisc", "=cf", "fiscal code", "cfiscale", "codfisc"],
-    Told::ByForm,
+    Told::Form,
 );
 
 /// Reads from the last of sixteen capitals and digits.

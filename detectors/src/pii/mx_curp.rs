@@ -16,7 +16,7 @@ pub(crate) static MX_CURP: Kind = national_id(
     "Mexican population registry code (CURP) in a response",
     "A response holds Mexican population registry codes. They are made of name, birthday and place of birth of a person.",
     &["curp", "clave curp", "clave unica"],
-    Told::ByForm,
+    Told::Form,
 );
 
 /// Reads from the sixteenth capital or digit.

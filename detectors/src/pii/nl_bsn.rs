@@ -28,7 +28,7 @@ pub(crate) static NL_BSN: Kind = national_id(
         "=identity number",
         "bsn no",
     ],
-    Told::ByNameAndDigits(is),
+    Told::NameAndDigits(is),
 );
 
 fn is(number: &[u8]) -> bool {

@@ -67,7 +67,7 @@ pub(crate) static PASSPORT: Kind = Kind {
         "护照号码",
         "huzhao",
     ],
-    told: Told::ByName(is),
+    told: Told::Name(is),
     confidence: Confidence::Medium,
     normalise: letters_and_digits,
     mask: |value| last(value, 2, "*******"),

@@ -66,7 +66,7 @@ pub(crate) static PAYMENT_CARD: Kind = Kind {
         "numer karty",
         "primary account number",
     ],
-    told: Told::ByForm,
+    told: Told::Form,
     confidence: Confidence::Medium,
     normalise: |digit| digit.is_ascii_digit().then_some(digit),
     mask: |value| last(value, 4, "**** **** **** "),

@@ -22,7 +22,7 @@ pub(crate) static PERSON_NAME: Kind = Kind {
         cwe: "CWE-359",
         attack: "T1589",
     },
-    weight: Weight::InNumbers,
+    weight: Weight::Context,
     names: &[
         "full name",
         "fullname",
@@ -152,7 +152,7 @@ pub(crate) static PERSON_NAME: Kind = Kind {
         "user full name",
         "displayname",
     ],
-    told: Told::ByName(is),
+    told: Told::Name(is),
     confidence: Confidence::Medium,
     normalise: Some,
     mask: initials,

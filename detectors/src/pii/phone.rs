@@ -80,7 +80,7 @@ pub(crate) static PHONE: Kind = Kind {
         "telemovel",
         "contact number",
     ],
-    told: Told::ByForm,
+    told: Told::Form,
     confidence: Confidence::Medium,
     normalise: |digit| (digit.is_ascii_digit() || digit == '+').then_some(digit),
     mask: |value| last(value, 2, if value.starts_with('+') { "+*** *** **" } else { "*** *** **" }),

@@ -25,7 +25,7 @@ pub(crate) static PL_PESEL: Kind = national_id(
         "=personal id",
         "numer ewidencyjny",
     ],
-    Told::ByNameAndDigits(is),
+    Told::NameAndDigits(is),
 );
 
 fn is(number: &[u8]) -> bool {

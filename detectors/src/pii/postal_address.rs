@@ -102,7 +102,7 @@ pub(crate) static POSTAL_ADDRESS: Kind = Kind {
         "thoroughfare",
         "residence address",
     ],
-    told: Told::ByName(is),
+    told: Told::Name(is),
     confidence: Confidence::Medium,
     normalise: Some,
     mask: |value| first(value, 0),

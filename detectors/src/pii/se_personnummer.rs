@@ -31,7 +31,7 @@ pub(crate) static SE_PERSONNUMMER: Kind = national_id(
         "social security se",
         "person no",
     ],
-    Told::ByNameAndDigits(is),
+    Told::NameAndDigits(is),
 );
 
 fn is(number: &[u8]) -> bool {

@@ -27,7 +27,7 @@ pub(crate) static UK_NINO: Kind = national_id(
         "ni num",
         "nin number",
     ],
-    Told::ByNameAndDigits(is),
+    Told::NameAndDigits(is),
 );
 
 fn is(number: &[u8]) -> bool {

@@ -42,7 +42,7 @@ pub(crate) static US_SSN: Kind = Kind {
         "itin",
         "us ssn",
     ],
-    told: Told::ByForm,
+    told: Told::Form,
     confidence: Confidence::Medium,
     normalise: |digit| digit.is_ascii_digit().then_some(digit),
     mask: |value| last(value, 4, "***-**-"),

@@ -34,7 +34,7 @@ pub(crate) static ZA_ID: Kind = national_id(
         "said number",
         "rsa identity number",
     ],
-    Told::ByNameAndDigits(is),
+    Told::NameAndDigits(is),
 );
 
 fn is(number: &[u8]) -> bool {

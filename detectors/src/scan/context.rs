@@ -293,7 +293,7 @@ impl<'a> Finder<'_, 'a> {
     /// Whether the object around a name that starts at `position`, or the element around a tag, is called after somebody.
     pub(super) fn parent_is_person(&self, position: usize) -> bool {
         let (mut at, mut depth) = (position, 0u32);
-        let reach = position.saturating_sub(PARENTS);
+        let reach = position.saturating_sub(PARENTS / 2);
         while at > reach
             && let Some(byte) = self.back(at)
         {

@@ -189,15 +189,10 @@ enum Beside {
 }
 
 /// The first words of a name.
+#[derive(Default)]
 struct Words {
     words: [Word; 10],
     len: usize,
-}
-
-impl Default for Words {
-    fn default() -> Self {
-        Self { words: [Word::default(); 10], len: 0 }
-    }
 }
 
 impl Words {

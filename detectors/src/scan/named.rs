@@ -7,6 +7,10 @@
 //! The other half are identifiers in running text ("NI number AB 12 34 56 C"): there a number asks which words stand
 //! before it.
 
+use std::sync::LazyLock;
+
+use memchr::memmem;
+
 use super::context::{self, Finder};
 use super::layout::Layout;
 use super::meaning::Meaning;
@@ -16,6 +20,10 @@ use super::vocabulary::Vocabulary;
 use super::{EntityType, Hit};
 use crate::kind::Told;
 use crate::registry::KINDS;
+
+/// What stands beside the name of somebody, and seldom beside that of a thing.
+static NEIGHBOURS: LazyLock<[memmem::Finder<'static>; 5]> =
+    LazyLock::new(|| ["mail", "phone", "irth", "passport", "gender"].map(memmem::Finder::new));
 
 /// How long a name may be.
 const MAX_NAME: usize = 64;
@@ -28,11 +36,24 @@ pub(crate) struct Remembered {
     names: Box<[(Short, Meaning)]>,
 }
 
-/// A name of few bytes; longer ones are looked up each time.
+/// A name of at most 24 bytes, as three words that cover it; longer ones are looked up each time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Short {
-    bytes: [u8; 23],
+    words: [u64; 3],
     len: u8,
+}
+
+impl Short {
+    fn of(name: &[u8]) -> Option<Self> {
+        let len = name.len();
+        let word = |from: usize| name.get(from..from + 8)?.try_into().ok().map(u64::from_le_bytes);
+        let words = match len {
+            0..8 => [name.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)), 0, 0],
+            8..=24 => [word(0)?, word(len / 2 - 4)?, word(len - 8)?],
+            _ => return None,
+        };
+        Some(Self { words, len: len as u8 })
+    }
 }
 
 const REMEMBERED: usize = 256;
@@ -46,17 +67,14 @@ impl std::fmt::Debug for Remembered {
 
 impl Remembered {
     fn meaning(&mut self, name: &[u8], vocabulary: &Vocabulary) -> Meaning {
-        let mut short = Short { len: name.len() as u8, ..Short::default() };
-        let Some(place) = short.bytes.get_mut(..name.len()) else { return Meaning::of_name_in(name, vocabulary) };
-        place.copy_from_slice(name);
+        let Some(short) = Short::of(name) else { return Meaning::of_name_in(name, vocabulary) };
         if self.names.is_empty() {
             self.names = vec![(Short::default(), Meaning::default()); REMEMBERED].into();
         }
-        let [a, b, c, d, ..] = short.bytes;
-        let last = name.iter().rev().take(4).fold(0u32, |all, byte| all << 8 | u32::from(*byte));
-        let hash =
-            (u32::from_le_bytes([a, b, c, d]) ^ last.rotate_left(7) ^ name.len() as u32).wrapping_mul(0x9e37_79b1);
-        let Some(slot) = self.names.get_mut(hash as usize >> 24) else { return Meaning::default() };
+        let [first, middle, last] = short.words;
+        let hash = (first ^ middle.rotate_left(21) ^ last.rotate_left(42) ^ u64::from(short.len))
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let Some(slot) = self.names.get_mut((hash >> 56) as usize) else { return Meaning::default() };
         if slot.0 != short {
             *slot = (short, Meaning::of_name_in(name, vocabulary));
         }
@@ -118,7 +136,11 @@ impl<'a> Reader<'_, 'a> {
             // `"address": {"value": ...}`; what a number in it is says the shape.
             meaning = parents;
         }
-        if meaning.says(Meaning::NAME) && !meaning.says(Meaning::PERSON) && self.is_of_a_person(end - name.len()) {
+        if meaning.says(Meaning::NAME)
+            && !meaning.says(Meaning::PERSON)
+            && self.may_be_a_name(start)
+            && self.is_of_a_person(end - name.len())
+        {
             meaning = meaning.and(Meaning::of_type(EntityType::PersonName));
         }
         let wanted = self.wanted(meaning);
@@ -165,17 +187,24 @@ impl<'a> Reader<'_, 'a> {
         value.end
     }
 
+    /// Whether the string at `start` begins as names of people do: a capital, or a script that has none, and a letter.
+    fn may_be_a_name(&self, start: usize) -> bool {
+        const SEEN: usize = 32;
+        let text = self.near.slice(start, start + SEEN);
+        let mut text = text.iter().skip_while(|byte| matches!(byte, b'"' | b'\\'));
+        text.next().is_some_and(|byte| byte.is_ascii_uppercase() || *byte >= 0x80 || *byte == b'u')
+            && !text
+                .take_while(|byte| !matches!(byte, b'"'))
+                .any(|byte| matches!(byte, b'/' | b':' | b'_' | b'@' | b'&'))
+    }
+
     /// Whether the object in which a name stands that starts at `name` is somebody: by its own name, or by what else is
     /// in it.
     fn is_of_a_person(&self, name: usize) -> bool {
-        const AROUND: usize = 240;
-        let neighbours = [b"mail".as_slice(), b"phone", b"birth", b"dob\"", b"passport", b"gender", b"ssn", b"mobile"];
-        let finder = Finder { near: &self.near, floor: 0 };
-        finder.parent_is_person(name)
-            || neighbours.iter().any(|neighbour| {
-                let around = self.near.slice(name.saturating_sub(AROUND), name + AROUND);
-                memchr::memmem::find(around, neighbour).is_some()
-            })
+        const AROUND: usize = 160;
+        let around = self.near.slice(name.saturating_sub(AROUND), name + AROUND);
+        NEIGHBOURS.iter().any(|neighbour| neighbour.find(around).is_some())
+            || Finder { near: &self.near, floor: 0 }.parent_is_person(name)
     }
 
     /// `name=value`, `name="value"`, at the equals sign.
@@ -226,7 +255,7 @@ impl<'a> Reader<'_, 'a> {
         let close = memchr::memchr(b'>', rest).unwrap_or(rest.len());
         let tag = near.slice(open, value + close);
         for attribute in [b" name=".as_slice(), b" property=", b" itemprop=", b" id=", b" autocomplete="] {
-            let Some(at) = memchr::memmem::find(tag, attribute) else { continue };
+            let Some(at) = memmem::find(tag, attribute) else { continue };
             let from = tag.get(at + attribute.len()..).unwrap_or_default();
             let Some((quote @ (b'"' | b'\''), text)) = from.split_first() else { continue };
             let name = text.split(|byte| byte == quote).next().unwrap_or_default();
@@ -247,7 +276,7 @@ impl<'a> Reader<'_, 'a> {
         }
         let rest = near.slice(start, start + 256);
         let Some(quote) = memchr::memchr(b'"', rest) else { return };
-        let Some(blank) = memchr::memmem::find(rest, b"\r\n\r\n") else { return };
+        let Some(blank) = memmem::find(rest, b"\r\n\r\n") else { return };
         let meaning = self.remembered.meaning(rest.get(..quote).unwrap_or_default(), self.vocabulary);
         let wanted = self.wanted(meaning);
         if quote < blank && wanted != Meaning::default() {
@@ -444,9 +473,9 @@ fn told(value: &Value<'_>, wanted: Meaning, in_text: bool) -> Option<(EntityType
     wanted.kinds().find_map(|number| {
         let entity = *EntityType::ALL.get(number)?;
         match KINDS.get(number)?.told {
-            Told::ByNameAndDigits(is) => identifier(value, is, in_text).map(|end| (entity, end)),
-            Told::ByName(is) => (!value.text().is_empty() && is(value)).then_some((entity, value.end)),
-            Told::ByForm => None,
+            Told::NameAndDigits(is) => identifier(value, is, in_text).map(|end| (entity, end)),
+            Told::Name(is) => (!value.text().is_empty() && is(value)).then_some((entity, value.end)),
+            Told::Form => None,
         }
     })
 }

@@ -50,8 +50,8 @@ impl Vocabulary {
     pub(crate) fn with(custom: &[&str]) -> Self {
         let mut table = Self {
             slots: vec![Entry::default(); SLOTS].into(),
-            by_name: kinds(|told| matches!(told, Told::ByName(_))),
-            by_digits: kinds(|told| matches!(told, Told::ByNameAndDigits(_))),
+            by_name: kinds(|told| matches!(told, Told::Name(_))),
+            by_digits: kinds(|told| matches!(told, Told::NameAndDigits(_))),
             #[cfg(test)]
             used: 0,
         };

@@ -23,7 +23,7 @@ pub(crate) static JWT: Kind = Kind {
     },
     weight: Weight::Session,
     names: &["jwt", "id token", "access token", "refresh token", "bearer token", "auth token"],
-    told: Told::ByForm,
+    told: Told::Form,
     confidence: Confidence::High,
     normalise: Some,
     mask: |value| first(value, 6),

@@ -12,7 +12,7 @@ use crate::kind::{Kind, Told, credential};
 use crate::scan::value::Value;
 
 pub(crate) static PASSWORD: Kind = Kind {
-    told: Told::ByName(is),
+    told: Told::Name(is),
     ..credential(
         "secret.password",
         "Passwords in clear in a message",
@@ -76,7 +76,7 @@ fn is(value: &Value<'_>) -> bool {
         && !password_hash::is_formed(text)
         && !password_hash::is_digest(value)
         // Masked: one character over and over, or brackets around a word.
-        && text.chars().any(|character| Some(character) != text.chars().next())
+        && text.chars().zip(text.chars().skip(1)).any(|(one, next)| one != next)
         && !text.chars().all(|character| "*•●xX.#-_ ".contains(character))
         && text.matches(['*', '•', '●']).count() < 4
         && !(text.starts_with(['[', '<', '(', '{']) && text.ends_with([']', '>', ')', '}']))

@@ -12,7 +12,7 @@ use crate::scan::near::Near;
 use crate::scan::value::Value;
 
 pub(crate) static PASSWORD_HASH: Kind = Kind {
-    told: Told::ByName(is_digest),
+    told: Told::Name(is_digest),
     ..credential(
         "secret.password_hash",
         "Password hashes in a message",

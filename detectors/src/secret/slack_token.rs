@@ -19,7 +19,7 @@ pub(crate) static SLACK_TOKEN: Kind = credential(
 
 /// How long the key is that a run of token characters is.
 pub(super) fn len(token: &[u8]) -> Option<usize> {
-    let is = token.strip_prefix(b"xapp-").or_else(|| match token {
+    let is = token.strip_prefix(b"xapp-").or(match token {
         [b'x', b'o', b'x', b'a' | b'b' | b'c' | b'd' | b'e' | b'p' | b'r' | b's', b'-', rest @ ..] => Some(rest),
         _ => None,
     });
