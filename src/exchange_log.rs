@@ -5,8 +5,8 @@
 use apitap_detectors::endpoint;
 use apitap_detectors::exchange::{Exchange, Version};
 
-use crate::observation;
 use crate::time::{Rfc3339, Timestamp};
+use apitap_detectors::observation;
 
 /// How request targets are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -14,7 +14,6 @@ pub mod http;
 pub mod keys;
 pub mod link;
 pub mod nearest;
-pub mod observation;
 pub mod pipeline;
 pub mod store;
 pub mod tcp;

@@ -4,17 +4,18 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use apitap_detectors::behaviour::Observer;
 use apitap_detectors::exchange::{Anomalies, Exchange, Octets};
 use apitap_detectors::finding::Finding;
 use apitap_detectors::inspect::Inspector;
 use apitap_detectors::scan::{EntityType, Scanner};
+use apitap_detectors::visit::{Usher, Visit};
 
 use crate::counters::counters;
 use crate::exchange_log::{self, Targets};
 use crate::flow::{FlowId, FlowKey, FlowTable};
 use crate::http::{self, ExchangeSink};
 use crate::link::{ChecksumPolicy, Segment, Socket};
-use crate::observation::{ExchangeContext, Observation, Subject};
 use crate::tcp::connection::{self, Progress, Verdict};
 use crate::tcp::{self, Direction, EndReason, HoldBudget, SeqNumber, StreamEvent, StreamSink};
 use crate::time::{Order, Span, Timestamp};
@@ -72,8 +73,8 @@ pub struct Moment {
 pub enum Output {
     /// The log line of an exchange.
     Line(Order, Box<[u8]>),
-    /// Findings about an exchange.
-    Observation(Box<Observation>),
+    /// What the behaviour stage goes by of an exchange, and what was found in it.
+    Visit(Box<Visit>),
 }
 
 /// Shows how long a log line is, and not the line: a raw request target may be in it.
@@ -81,7 +82,7 @@ impl fmt::Debug for Output {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Line(order, line) => f.debug_tuple("Line").field(order).field(&Octets::of(line)).finish(),
-            Self::Observation(observation) => f.debug_tuple("Observation").field(observation).finish(),
+            Self::Visit(visit) => f.debug_tuple("Visit").field(visit).finish(),
         }
     }
 }
@@ -91,7 +92,7 @@ impl Output {
     pub fn order(&self) -> Order {
         match self {
             Self::Line(order, _) => *order,
-            Self::Observation(observation) => observation.order,
+            Self::Visit(visit) => visit.order,
         }
     }
 }
@@ -269,6 +270,8 @@ impl Worker {
                 },
                 inspection: Inspection {
                     inspector,
+                    usher: Usher::new(settings.detectors.hashing()),
+                    observer: Observer::new(&settings.detectors),
                     log: settings.log,
                     findings: Vec::new(),
                     outputs: Vec::new(),
@@ -614,6 +617,8 @@ impl StreamSink for ToHttp<'_> {
 #[derive(Debug)]
 struct Inspection {
     inspector: Inspector,
+    usher: Usher,
+    observer: Observer,
     log: Option<Targets>,
     findings: Vec<Finding>,
     outputs: Vec<Output>,
@@ -637,15 +642,16 @@ impl ExchangeSink for Inspection {
             exchange_log::write_line(&mut line, exchange, targets);
             self.outputs.push(Output::Line(exchange.order, line.into()));
         }
-        if !self.findings.is_empty() {
+        // Without a request nobody is known to have done anything.
+        let is_judged = !self.observer.is_idle() && exchange.request.is_some();
+        if is_judged || !self.findings.is_empty() {
             self.exchanges.findings += self.findings.len() as u64;
-            let observation = Observation {
-                order: exchange.order,
-                subject: Subject::Server,
-                context: ExchangeContext::of(exchange),
-                findings: std::mem::take(&mut self.findings),
-            };
-            self.outputs.push(Output::Observation(Box::new(observation)));
+            let mut visit = self.usher.visit(exchange);
+            visit.findings = std::mem::take(&mut self.findings);
+            if is_judged {
+                self.observer.observe(exchange, &mut visit, self.usher.hashing());
+            }
+            self.outputs.push(Output::Visit(Box::new(visit)));
         }
     }
 }

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use apitap::alert::{AlertBook, Emit, Settings as AlertSettings};
+use apitap::alert::{Assessor, Emit, Settings as AlertSettings};
 use apitap::exchange_log::Targets;
 use apitap::http::Limits;
 use apitap::pipeline::Told;
@@ -24,20 +24,20 @@ pub(crate) struct Seen {
 pub(crate) fn observe(capture: &Path, workers: usize) -> (Seen, Totals) {
     let http = Limits { hash_content: true, ..Limits::default() };
     let settings = Settings { log: Some(Targets::Raw), http, ..Settings::default() };
-    let mut book = AlertBook::new(AlertSettings::new("test", [7; 32], Emit::EndStates));
+    let mut assessor = Assessor::new(&settings.detectors, AlertSettings::new("test", [7; 32], Emit::EndStates));
     let mut seen = Seen::default();
     let mut revisions = Vec::new();
     let totals = read(&[capture.to_path_buf()], &settings, workers, &AtomicBool::new(false), &mut |told| match told {
         Told::Output(Output::Line(_, line)) => seen.exchanges.push_str(std::str::from_utf8(&line).expect("UTF-8")),
-        Told::Output(Output::Observation(observation)) => {
-            book.observe(*observation, &mut |revision| revisions.push(revision));
+        Told::Output(Output::Visit(visit)) => {
+            assessor.visit(*visit, &mut |revision| revisions.push(revision));
         }
-        Told::Time(now) => book.advance(now, &mut |revision| revisions.push(revision)),
+        Told::Time(now) => assessor.advance(now, &mut |revision| revisions.push(revision)),
         // What is wrong with a capture is for the tests of the command line.
         Told::Fault(_) => {}
         Told::Progress(..) => {}
     });
-    book.finish(&mut |revision| revisions.push(revision));
+    assessor.finish(&mut |revision| revisions.push(revision));
     for revision in revisions {
         seen.alerts.push_str(&serde_json::to_string(&revision).expect("a revision is JSON"));
         seen.alerts.push('\n');

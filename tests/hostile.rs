@@ -91,7 +91,7 @@ impl Network {
         self.worker.finish(self.time);
         let lines = self.worker.take_outputs().into_iter().filter_map(|output| match output {
             Output::Line(_, line) => Some(String::from_utf8(line.into()).expect("a line is UTF-8")),
-            Output::Observation(_) => None,
+            Output::Visit(_) => None,
         });
         let lines = lines.collect();
         let counters = self.worker.counters();

@@ -102,9 +102,10 @@ pub(crate) fn observe(segments: &[Sent], settings: &Settings) -> Seen {
     for output in worker.take_outputs() {
         match output {
             Output::Line(_, line) => seen.lines.push(String::from_utf8(line.into()).expect("a line is UTF-8")),
-            Output::Observation(observation) => {
-                seen.observations.push(format!("{:?} {:?}", observation.context, observation.findings));
+            Output::Visit(visit) if !visit.findings.is_empty() => {
+                seen.observations.push(format!("{:?} {:?}", visit.context, visit.findings));
             }
+            Output::Visit(_) => {}
         }
     }
     seen

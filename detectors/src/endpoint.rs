@@ -58,8 +58,30 @@ pub fn redacted_target(target: &[u8]) -> String {
     out
 }
 
+/// The segments of a path that a template looks at, as they were sent.
+pub(crate) fn segments(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let path = path.strip_prefix(b"/").unwrap_or_default();
+    path.split(|byte| *byte == b'/').filter(|segment| !segment.is_empty()).take(MAX_SEGMENTS)
+}
+
+/// The text of a segment or of a parameter's value, if its form says that it varies.
+pub(crate) fn varying(segment: &[u8]) -> Option<Cow<'_, [u8]>> {
+    let segment = memchr::memchr(b';', segment).map_or(segment, |end| &segment[..end]);
+    let decoded = decode(segment)?;
+    (!decoded.is_empty() && matches!(form(&decoded), Form::Typed(_))).then_some(decoded)
+}
+
+/// Names and values of the query's parameters, as they were sent; the first [`MAX_PARAMETERS`].
+pub(crate) fn parameters(target: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let parameters = query(target).unwrap_or_default().split(|byte| *byte == b'&').take(MAX_PARAMETERS);
+    parameters.filter_map(|parameter| {
+        let at = memchr::memchr(b'=', parameter)?;
+        Some((&parameter[..at], &parameter[at + 1..]))
+    })
+}
+
 /// The path of a request target, without query and fragment.
-fn path(target: &[u8]) -> &[u8] {
+pub(crate) fn path(target: &[u8]) -> &[u8] {
     let target = match memchr::memchr2(b'?', b'#', target) {
         Some(end) => &target[..end],
         None => target,
@@ -76,7 +98,8 @@ fn path(target: &[u8]) -> &[u8] {
     }
 }
 
-fn query(target: &[u8]) -> Option<&[u8]> {
+/// The query of a request target.
+pub(crate) fn query(target: &[u8]) -> Option<&[u8]> {
     let start = memchr::memchr(b'?', target)? + 1;
     let query = &target[start..];
     Some(memchr::memchr(b'#', query).map_or(query, |end| &query[..end]))

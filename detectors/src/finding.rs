@@ -121,21 +121,54 @@ words!(Family {
 words!(Severity { Info = "info", Low = "low", Medium = "medium", High = "high", Critical = "critical", });
 words!(Confidence { Low = "low", Medium = "medium", High = "high", });
 
-/// A detector's opinion of one exchange. Holds masked evidence and numbers, never a value.
+/// Whose doing a finding is. It decides what makes two findings the same cause, and so one alert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Subject {
+    /// The endpoint's: it would do the same for anyone, so every client it does it to belongs to one alert.
+    Endpoint,
+    /// The server's, at whatever endpoint.
+    Server,
+    /// What one principal, or one address where no principal is known, does at one endpoint.
+    ClientAtEndpoint,
+    /// What one principal, or one address where no principal is known, does at one server.
+    Client,
+}
+
+/// A detector's opinion of one exchange, or of many that one completes. Holds masked evidence and numbers, never a value.
 #[derive(Clone, Debug)]
 pub struct Finding {
     /// Who says so.
     pub detector: &'static Detector,
     /// Which rule of the detector fired; with the detector's name it is part of the alert's fingerprint.
     pub rule: &'static str,
+    /// Whose doing it is.
+    pub subject: Subject,
     /// How bad it is.
     pub severity: Severity,
     /// How sure the detector is.
     pub confidence: Confidence,
-    /// How many items of this kind the exchange held.
+    /// How many items of this kind there were.
     pub items: u32,
+    /// The numbers that made it fire, a sentence: "41 order ids in 60 s; others ask for 12 at most."
+    pub because: Option<String>,
     /// The first few of them, masked.
     pub evidence: Vec<Evidence>,
+}
+
+impl Finding {
+    /// A finding of medium confidence about one thing, without evidence; what else there is to say follows in the fields.
+    pub fn new(detector: &'static Detector, rule: &'static str, subject: Subject, severity: Severity) -> Self {
+        Self {
+            detector,
+            rule,
+            subject,
+            severity,
+            confidence: Confidence::Medium,
+            items: 1,
+            because: None,
+            evidence: Vec::new(),
+        }
+    }
 }
 
 /// One masked item of evidence.

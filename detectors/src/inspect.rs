@@ -5,18 +5,21 @@ use std::fmt;
 use crate::endpoint;
 use crate::evidence::Scene;
 use crate::exchange::{Content, Exchange, Octets};
-use crate::finding::{Family, Finding, Severity};
+use crate::finding::{Family, Finding, Severity, Subject};
 use crate::kind::SEVERAL;
 use crate::path::Paths;
 use crate::registry::{EntityType, detectors};
 use crate::scan::layout::Layout;
 use crate::scan::{Found, More, Scanner, Tally};
+use crate::visit::Hashing;
 
 /// Which detectors run, and how.
 #[derive(Clone, Default)]
 pub struct Settings {
     /// Key for value hashes in evidence; `None` prints no value hashes.
     pub evidence_key: Option<[u8; 32]>,
+    /// Key for what principals are called; `None` numbers them.
+    pub principal_key: Option<[u8; 32]>,
     /// Names of detectors or families to run; `None` runs all.
     pub only: Option<Vec<String>>,
 }
@@ -38,7 +41,12 @@ impl Settings {
         only.collect::<Result<_, _>>().map(Some)
     }
 
-    fn runs(&self, name: &str, family: Family) -> bool {
+    /// How values become hashes, in all workers and behind them: keyed, where there is a key.
+    pub fn hashing(&self) -> Hashing {
+        Hashing::new(blake3::derive_key("apitap 2026 hashes in memory", &self.principal_key.unwrap_or_default()))
+    }
+
+    pub(crate) fn runs(&self, name: &str, family: Family) -> bool {
         self.only.as_ref().is_none_or(|only| only.iter().any(|wanted| wanted == name || wanted == family.as_str()))
     }
 }
@@ -47,7 +55,11 @@ impl Settings {
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let key = self.evidence_key.map(|key| Octets::of(&key));
-        f.debug_struct("Settings").field("evidence_key", &key).field("only", &self.only).finish()
+        f.debug_struct("Settings")
+            .field("evidence_key", &key)
+            .field("has_principal_key", &self.principal_key.is_some())
+            .field("only", &self.only)
+            .finish()
     }
 }
 
@@ -166,6 +178,8 @@ impl Inspector {
             findings.push(Finding {
                 detector: &entity.kind().detector,
                 rule: if name.is_some() { "response_field" } else { "request_target" },
+                subject: Subject::Endpoint,
+                because: None,
                 severity: if name.is_some() { Severity::High } else { Severity::Medium },
                 confidence: shown.confidence,
                 items: tally.count(entity),
@@ -211,9 +225,11 @@ impl Inspector {
                 findings.push(Finding {
                     detector: &kind.detector,
                     rule: "response_content",
+                    subject: Subject::Endpoint,
                     severity: kind.severity(shown.evidence.len().saturating_add(beyond as usize)),
                     confidence: shown.confidence,
                     items: tally.count(entity),
+                    because: None,
                     evidence: shown.evidence,
                 });
             }
@@ -318,7 +334,7 @@ mod tests {
     #[test]
     fn a_finding_for_each_type_with_masked_evidence() {
         let body = br#"{"data":[{"email":"jane@example.com"},{"cardNumber":"4111111111111111","ssn":"123-45-6789"}]}"#;
-        let (findings, tally) = inspect(Settings { evidence_key: Some([7; 32]), only: None }, body);
+        let (findings, tally) = inspect(Settings { evidence_key: Some([7; 32]), ..Settings::default() }, body);
         let names: Vec<_> = findings.iter().map(|finding| finding.detector.name).collect();
         assert_eq!(names, ["pii.email", "pii.payment_card", "pii.us_ssn"]);
         assert_eq!(tally.count(EntityType::PaymentCard), 1);
@@ -337,7 +353,7 @@ mod tests {
     #[test]
     fn value_hashes_tell_values_apart_by_their_digits() {
         let hash = |key, body: &str| {
-            let (findings, _) = inspect(Settings { evidence_key: key, only: None }, body.as_bytes());
+            let (findings, _) = inspect(Settings { evidence_key: key, ..Settings::default() }, body.as_bytes());
             findings[0].evidence[0].value_hash.clone()
         };
         let plain = hash(Some([1; 32]), "card 4111111111111111");
@@ -370,7 +386,7 @@ mod tests {
     #[test]
     fn only_what_is_asked_for_is_counted() {
         let body = b"{\"email\":\"jane@example.com\",\"ssn\":\"123-45-6789\"}";
-        let only = |list: &str| Settings { evidence_key: None, only: Settings::parse_only(list).unwrap() };
+        let only = |list: &str| Settings { only: Settings::parse_only(list).unwrap(), ..Settings::default() };
         let (findings, tally) = inspect(only("pii.us_ssn"), body);
         assert_eq!((findings.len(), tally.count(EntityType::Email), tally.count(EntityType::UsSsn)), (1, 0, 1));
         assert_eq!(inspect(only("pii"), body).0.len(), 2);

@@ -4,15 +4,19 @@
 //! live run gave. The sensor (package `apitap`) builds [`exchange::Exchange`]s and hands them to an
 //! [`inspect::Inspector`]; what comes back are [`finding::Finding`]s, which hold masked evidence and never a value.
 
+pub mod behaviour;
 pub mod endpoint;
 mod evidence;
 pub mod exchange;
 pub mod finding;
+pub mod identity;
 pub mod inspect;
 mod kind;
+pub mod observation;
 mod path;
 mod pii;
 pub mod registry;
 pub mod scan;
 mod secret;
 pub mod time;
+pub mod visit;

@@ -1,5 +1,6 @@
 //! Every kind of value that is looked for.
 
+use crate::behaviour::{self, Behaviour};
 use crate::finding::Detector;
 use crate::kind::Kind;
 use crate::{pii, secret};
@@ -76,9 +77,16 @@ impl EntityType {
     }
 }
 
+/// The behaviour detectors, sorted by name. A new one is a file and a line here.
+pub(crate) static BEHAVIOURS: &[&Behaviour] = &[&behaviour::forced_browsing::FORCED_BROWSING];
+
 /// What each detector is, sorted by name.
 pub fn detectors() -> impl Iterator<Item = &'static Detector> {
-    KINDS.iter().map(|kind| &kind.detector)
+    let kinds = KINDS.iter().map(|kind| &kind.detector);
+    let behaviours = BEHAVIOURS.iter().flat_map(|behaviour| behaviour.detectors.iter().copied());
+    let mut all: Vec<_> = kinds.chain(behaviours).collect();
+    all.sort_unstable_by_key(|detector| detector.name);
+    all.into_iter()
 }
 
 #[cfg(test)]

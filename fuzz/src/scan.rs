@@ -16,7 +16,8 @@ pub fn run(bytes: &[u8]) {
     let piece = choices.rest();
     let mut content = piece.repeat(if piece.len() < 200 { repeat } else { 1 });
     content.extend_from_slice(piece);
-    let mut inspector = Inspector::new(Scanner::default(), Settings { evidence_key: Some([7; 32]), only: None });
+    let mut inspector =
+        Inspector::new(Scanner::default(), Settings { evidence_key: Some([7; 32]), ..Settings::default() });
     let whole = inspect(&mut inspector, &content, &content, None);
     let (kept, rest) = content.split_at(limit.min(content.len()));
     let scanner = *inspector.scanner();

@@ -63,7 +63,7 @@ fn play(bytes: &[u8]) -> Vec<String> {
     outputs
         .map(|output| match output {
             Output::Line(order, line) => format!("{order:?} {}", String::from_utf8(line.into()).expect("it is UTF-8")),
-            Output::Observation(observation) => format!("{observation:?}"),
+            Output::Visit(visit) => format!("{visit:?}"),
         })
         .collect()
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::open::{Kind, OpenAlert};
-use super::{AlertId, ExchangeContext, Finding, Fingerprint, Observation, Revision, State, Subject};
+use super::{AlertId, ExchangeContext, Finding, Fingerprint, Observation, Revision, State};
 use crate::counters::counters;
 use crate::time::{Order, Span, Timestamp};
 
@@ -113,10 +113,10 @@ impl AlertBook {
 
     /// Takes the findings about one exchange. Observations come in [`Order`].
     pub fn observe(&mut self, observation: Observation, emit: &mut dyn FnMut(Revision)) {
-        let Observation { order, subject, context, findings } = observation;
+        let Observation { order, context, findings } = observation;
         self.advance(order.time, emit);
         for finding in findings {
-            self.take(order, subject, &context, finding, emit);
+            self.take(order, &context, finding, emit);
         }
     }
 
@@ -152,16 +152,9 @@ impl AlertBook {
         self.open.len()
     }
 
-    fn take(
-        &mut self,
-        order: Order,
-        subject: Subject,
-        context: &ExchangeContext,
-        finding: Finding,
-        emit: &mut dyn FnMut(Revision),
-    ) {
+    fn take(&mut self, order: Order, context: &ExchangeContext, finding: Finding, emit: &mut dyn FnMut(Revision)) {
         self.counters.findings += 1;
-        let mut fingerprint = Fingerprint::of(&finding, subject, context);
+        let mut fingerprint = Fingerprint::of(&finding, context);
         let mut kind = Kind::Cause;
         if !self.by_fingerprint.contains_key(&fingerprint) && self.is_full() {
             fingerprint = Fingerprint::of_overflow(&finding);
@@ -278,6 +271,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::alert::Subject;
     use crate::alert::open::tests::{context, finding};
 
     const SECOND: i64 = 1_000_000_000;
@@ -293,7 +287,6 @@ mod tests {
     fn observation(seconds: i64, frame: u64, rule: &'static str, client: &str) -> Observation {
         Observation {
             order: Order { time: at(seconds), frame, ..Order::default() },
-            subject: Subject::Server,
             context: context(client),
             findings: vec![finding(rule, 2)],
         }
@@ -374,7 +367,7 @@ mod tests {
         let mut observations: Vec<_> =
             (0..10).map(|n| observation(n, 1, if n % 2 == 0 { "a" } else { "b" }, "10.0.0.1:1")).collect();
         for (n, observation) in observations.iter_mut().enumerate() {
-            observation.context.endpoint = Some(format!("/{n}"));
+            observation.context.endpoint = Some(format!("/{n}").into());
         }
         let (revisions, counters) = run(settings, observations);
         let folded: Vec<_> =
@@ -403,8 +396,9 @@ mod tests {
                 // Mostly close together, at times across the minute and the hour.
                 now += if step > 1900 { step * 2 } else { step / 40 };
                 let mut observation = observation(now, frame as u64, rule, &format!("10.0.0.{client}:1"));
-                observation.context.endpoint = Some(format!("/{endpoint}"));
-                observation.subject = if endpoint == 0 { Subject::Client } else { Subject::Server };
+                observation.context.endpoint = Some(format!("/{endpoint}").into());
+                observation.findings[0].subject =
+                    if endpoint == 0 { Subject::ClientAtEndpoint } else { Subject::Endpoint };
                 observation
             };
             steps.into_iter().enumerate().map(observe).collect()
@@ -445,7 +439,7 @@ mod tests {
             let mut last: HashMap<Fingerprint, Timestamp> = HashMap::new();
             let mut expected = 0_u64;
             for o in &observations {
-                let fingerprint = Fingerprint::of(&o.findings[0], o.subject, &o.context);
+                let fingerprint = Fingerprint::of(&o.findings[0], &o.context);
                 let before = last.insert(fingerprint, o.order.time);
                 expected += u64::from(before.is_none_or(|before| before + Span::from_secs(3600) <= o.order.time));
             }

@@ -18,19 +18,25 @@ pub struct Fingerprint(u128);
 
 impl Fingerprint {
     /// The fingerprint of what `finding` is about.
-    pub fn of(finding: &Finding, subject: Subject, context: &ExchangeContext) -> Self {
+    pub fn of(finding: &Finding, context: &ExchangeContext) -> Self {
         let mut parts = Parts::new("apitap 2025 alert fingerprint");
         parts.rule(finding);
         match &context.host {
             Some(host) => parts.tagged("host", host.as_bytes()),
             None => parts.tagged("server", context.server.to_string().as_bytes()),
         }
-        parts.optional("method", context.method.as_deref());
-        parts.optional("endpoint", context.endpoint.as_deref());
-        match (subject, &context.principal) {
-            (Subject::Server, _) => {}
-            (Subject::Client, Some(principal)) => parts.tagged("principal", principal.as_bytes()),
-            (Subject::Client, None) => parts.tagged("client", context.client.ip().to_string().as_bytes()),
+        if matches!(finding.subject, Subject::Endpoint | Subject::ClientAtEndpoint) {
+            parts.optional("method", context.method.as_deref());
+            parts.optional("endpoint", context.endpoint.as_deref());
+        }
+        match (finding.subject, &context.principal) {
+            (Subject::Endpoint | Subject::Server, _) => {}
+            (Subject::Client | Subject::ClientAtEndpoint, Some(principal)) => {
+                parts.tagged("principal", principal.as_bytes());
+            }
+            (Subject::Client | Subject::ClientAtEndpoint, None) => {
+                parts.tagged("client", context.client.ip().to_string().as_bytes());
+            }
         }
         Self(parts.finish())
     }
@@ -187,19 +193,22 @@ mod tests {
         let here = context("10.0.0.1:1000");
         let elsewhere =
             ExchangeContext { server: "10.9.9.9:80".parse().unwrap(), status: Some(500), ..context("10.0.0.7:2") };
-        let of = |subject, context: &_| Fingerprint::of(&finding("a", 1), subject, context);
-        assert_eq!(of(Subject::Server, &here), of(Subject::Server, &elsewhere));
-        assert_ne!(of(Subject::Client, &here), of(Subject::Client, &elsewhere));
-        assert_eq!(of(Subject::Client, &here), of(Subject::Client, &context("10.0.0.1:2000")));
+        let of = |subject, context: &_| Fingerprint::of(&Finding { subject, ..finding("a", 1) }, context);
+        assert_eq!(of(Subject::Endpoint, &here), of(Subject::Endpoint, &elsewhere));
+        assert_ne!(of(Subject::ClientAtEndpoint, &here), of(Subject::ClientAtEndpoint, &elsewhere));
+        assert_eq!(of(Subject::ClientAtEndpoint, &here), of(Subject::ClientAtEndpoint, &context("10.0.0.1:2000")));
 
         let known = |client| ExchangeContext { principal: Some("p".into()), ..context(client) };
-        assert_eq!(of(Subject::Client, &known("10.0.0.1:1")), of(Subject::Client, &known("10.0.0.2:1")));
+        assert_eq!(
+            of(Subject::ClientAtEndpoint, &known("10.0.0.1:1")),
+            of(Subject::ClientAtEndpoint, &known("10.0.0.2:1"))
+        );
     }
 
     #[test]
     fn another_cause_has_another() {
         let here = context("10.0.0.1:1000");
-        let base = Fingerprint::of(&finding("a", 1), Subject::Server, &here);
+        let base = Fingerprint::of(&finding("a", 1), &here);
         let others = [
             ExchangeContext { host: None, ..here.clone() },
             ExchangeContext { host: Some("b.example".into()), ..here.clone() },
@@ -207,16 +216,17 @@ mod tests {
             ExchangeContext { endpoint: Some("/other".into()), ..here.clone() },
         ];
         for other in others {
-            assert_ne!(Fingerprint::of(&finding("a", 1), Subject::Server, &other), base, "{other:?}");
+            assert_ne!(Fingerprint::of(&finding("a", 1), &other), base, "{other:?}");
         }
-        assert_ne!(Fingerprint::of(&finding("b", 1), Subject::Server, &here), base);
+        assert_ne!(Fingerprint::of(&finding("b", 1), &here), base);
         assert_ne!(Fingerprint::of_overflow(&finding("a", 1)), base);
     }
 
     /// Stored alerts are compared with new ones across releases: a change here is a change of every fingerprint.
     #[test]
     fn the_fingerprint_is_stable() {
-        let fingerprint = Fingerprint::of(&finding("a", 1), Subject::Client, &context("10.0.0.1:1000"));
+        let finding = Finding { subject: Subject::ClientAtEndpoint, ..finding("a", 1) };
+        let fingerprint = Fingerprint::of(&finding, &context("10.0.0.1:1000"));
         assert_eq!(fingerprint.to_string(), "d69f295f9ab9643cc86fbc4c4e51eeb6");
     }
 

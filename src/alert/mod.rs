@@ -14,15 +14,17 @@
 //!
 //! The book belongs to one thread, the behaviour stage. Memory is bounded: see [`Settings::open_limit`].
 
+mod assess;
 mod book;
 mod clients;
 mod fingerprint;
 mod open;
 mod revision;
 
-pub use apitap_detectors::finding::{Confidence, Evidence, Family, Finding, Severity};
+pub use apitap_detectors::finding::{Confidence, Evidence, Family, Finding, Severity, Subject};
+pub use assess::Assessor;
 pub use book::{AlertBook, Counters, Emit, Settings};
 pub use fingerprint::{AlertId, Fingerprint};
 pub use revision::{Revision, State};
 
-pub use crate::observation::{ExchangeContext, Observation, Subject};
+pub use apitap_detectors::observation::{ExchangeContext, Observation};

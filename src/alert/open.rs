@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 use std::fmt::Write;
+use std::sync::Arc;
 
 use apitap_detectors::exchange::{Anomalies, Completeness};
 use apitap_detectors::finding::Detector;
 
 use super::clients::Clients;
-use super::{AlertId, Confidence, Evidence, ExchangeContext, Finding, Fingerprint, Revision, Severity, State};
+use super::{AlertId, Confidence, Evidence, ExchangeContext, Finding, Fingerprint, Revision, Severity, State, Subject};
 use crate::time::Timestamp;
 
 /// How many pieces of evidence an alert holds.
@@ -29,6 +30,7 @@ pub(super) struct OpenAlert {
     sensor: String,
     detector: &'static Detector,
     rule: &'static str,
+    subject: Subject,
     /// The circumstances of the first match.
     context: ExchangeContext,
     first_seen: Timestamp,
@@ -41,6 +43,8 @@ pub(super) struct OpenAlert {
     evidence: Vec<Evidence>,
     completeness: Completeness,
     anomalies: Anomalies,
+    /// The numbers of the latest match that had any.
+    because: Option<String>,
     revisions: u32,
 }
 
@@ -75,6 +79,7 @@ impl OpenAlert {
             sensor: sensor.to_owned(),
             detector: finding.detector,
             rule: finding.rule,
+            subject: finding.subject,
             first_seen: at,
             count: 0,
             items: 0,
@@ -85,6 +90,7 @@ impl OpenAlert {
             evidence: Vec::new(),
             completeness: Completeness::none(),
             anomalies: Anomalies::none(),
+            because: None,
             revisions: 0,
             context,
         }
@@ -102,6 +108,7 @@ impl OpenAlert {
         self.status = context.status.or(self.status);
         self.completeness.insert(context.completeness);
         self.anomalies.insert(context.anomalies);
+        self.because = finding.because.or(self.because.take());
         for evidence in finding.evidence {
             if self.evidence.len() < EVIDENCE_LIMIT && !self.evidence.iter().any(|known| is_same(known, &evidence)) {
                 self.evidence.push(evidence);
@@ -114,8 +121,9 @@ impl OpenAlert {
         self.revisions = self.revisions.saturating_add(1);
         self.written = Some(at);
         self.grown = false;
+        let is_of_endpoint = matches!(self.subject, Subject::Endpoint | Subject::ClientAtEndpoint);
         // What holds of one cause does not hold of an overflow: it has many.
-        let cause = |text: &Option<String>| text.clone().filter(|_| self.kind == Kind::Cause);
+        let cause = |text: &Option<Arc<str>>| text.as_deref().map(str::to_owned).filter(|_| self.kind == Kind::Cause);
         Revision {
             id: self.id,
             revision: self.revisions,
@@ -141,8 +149,8 @@ impl OpenAlert {
             principal: cause(&self.context.principal),
             server: self.context.server,
             host: cause(&self.context.host),
-            method: cause(&self.context.method),
-            endpoint: cause(&self.context.endpoint),
+            method: cause(&self.context.method).filter(|_| is_of_endpoint),
+            endpoint: cause(&self.context.endpoint).filter(|_| is_of_endpoint),
             status: self.status,
             incident: None,
             owasp: Cow::Borrowed(self.detector.owasp),
@@ -156,6 +164,10 @@ impl OpenAlert {
     /// Why it matters, then the numbers.
     fn description(&self) -> String {
         let mut text = self.detector.description.to_owned();
+        if let Some(because) = &self.because {
+            text.push(' ');
+            text.push_str(because);
+        }
         let number = |number: u64, noun: &str| format!("{number} {noun}{}", if number == 1 { "" } else { "s" });
         let about = if self.clients.is_estimated() { "about " } else { "" };
         let clients = number(self.clients.count(), "client");
@@ -197,7 +209,6 @@ pub(super) mod tests {
     use apitap_detectors::finding::{Family, Location};
 
     use super::*;
-    use crate::alert::Subject;
     use crate::time::Order;
 
     pub(in crate::alert) static DETECTOR: Detector = Detector {
@@ -221,6 +232,8 @@ pub(super) mod tests {
         Finding {
             detector: &DETECTOR,
             rule,
+            subject: Subject::Endpoint,
+            because: None,
             severity: Severity::Medium,
             confidence: Confidence::Medium,
             items,
@@ -244,7 +257,7 @@ pub(super) mod tests {
 
     pub(in crate::alert) fn alert(finding: &Finding, context: &ExchangeContext, nanos: i64) -> OpenAlert {
         let at = Timestamp::from_nanos(nanos);
-        let fingerprint = Fingerprint::of(finding, Subject::Server, context);
+        let fingerprint = Fingerprint::of(finding, context);
         let id = AlertId::derive(&[1; 32], "test", fingerprint, Order { time: at, frame: 5, ..Order::default() });
         let mut alert = OpenAlert::new(id, fingerprint, "test", Kind::Cause, finding, context.clone(), at);
         alert.grow(finding.clone(), context, at, &[2; 32]);

@@ -154,7 +154,7 @@ fn worker_settings(config: &Config) -> worker::Settings {
 fn detectors(list: Option<&str>, config: &Config, keys: &Keys) -> Result<apitap_detectors::inspect::Settings, String> {
     let list = list.unwrap_or(&config.detectors.enabled);
     let only = apitap_detectors::inspect::Settings::parse_only(list).map_err(|error| error.to_string())?;
-    Ok(apitap_detectors::inspect::Settings { only, evidence_key: keys.evidence() })
+    Ok(apitap_detectors::inspect::Settings { only, evidence_key: keys.evidence(), principal_key: keys.principal() })
 }
 
 /// The machine's name: with it in their ids, alerts of different sensors stay apart.

@@ -11,7 +11,7 @@ use super::args::{Destination, ReadArgs};
 use super::keeping::Keeping;
 use super::outputs::{self, Output, Readers};
 use super::{Exit, jsonl, stats, storing, summary, table, tell};
-use crate::alert::{AlertBook, Emit, Revision};
+use crate::alert::{Assessor, Emit, Revision};
 use crate::config::{Choice, Config, Format};
 use crate::exchange_log::Targets;
 use crate::keys::Keys;
@@ -35,7 +35,7 @@ pub(super) fn run(args: &ReadArgs, config: &Config) -> Exit {
 /// Everything that takes what is told.
 struct Reading {
     settings: worker::Settings,
-    book: AlertBook,
+    assessor: Assessor,
     alerts: Output,
     /// Alerts are a table: they are kept until the end.
     table: Option<Vec<Revision>>,
@@ -83,6 +83,7 @@ impl Reading {
             }
         };
         let store = store.map_err(|line| (Exit::Failed, line))?;
+        let assessor = Assessor::new(&settings.detectors, alert::Settings::new(SENSOR, keys.id(), Emit::EndStates));
         let is_terminal = alerts == Destination::Stdout && std::io::stdout().is_terminal();
         let format =
             args.format.or(config.output.format).unwrap_or(if is_terminal { Format::Table } else { Format::Jsonl });
@@ -94,7 +95,7 @@ impl Reading {
         }
         Ok(Self {
             settings,
-            book: AlertBook::new(alert::Settings::new(SENSOR, keys.id(), Emit::EndStates)),
+            assessor,
             alerts: open(&alerts, Readers::Umask)?,
             table: (format == Format::Table).then(Vec::new),
             exchanges: open(&exchanges, Readers::Owner)?,
@@ -125,7 +126,7 @@ impl Reading {
         });
         self.progress.finish_and_clear();
         let mut closed = Vec::new();
-        self.book.finish(&mut |revision| closed.push(revision));
+        self.assessor.finish(&mut |revision| closed.push(revision));
         closed.into_iter().for_each(|revision| self.alert(revision));
         if let Some(revisions) = self.table.take() {
             let columns = table::columns();
@@ -133,7 +134,7 @@ impl Reading {
             let text = table::render(&revisions, columns, colour);
             self.alerts.write(|out| out.write_all(text.as_bytes()));
         }
-        let counters = self.book.counters();
+        let counters = self.assessor.counters();
         let broken = self.alerts.has_failed() || self.exchanges.has_failed();
         self.stats.write(|out| stats::write(out, &totals.counters, &counters));
         if totals.stopped && !broken {
@@ -165,14 +166,14 @@ impl Reading {
     fn told(&mut self, told: Told) {
         match told {
             Told::Output(worker::Output::Line(_, line)) => self.exchanges.write(|out| out.write_all(&line)),
-            Told::Output(worker::Output::Observation(observation)) => {
+            Told::Output(worker::Output::Visit(visit)) => {
                 let mut revisions = Vec::new();
-                self.book.observe(*observation, &mut |revision| revisions.push(revision));
+                self.assessor.visit(*visit, &mut |revision| revisions.push(revision));
                 revisions.into_iter().for_each(|revision| self.alert(revision));
             }
             Told::Time(now) => {
                 let mut revisions = Vec::new();
-                self.book.advance(now, &mut |revision| revisions.push(revision));
+                self.assessor.advance(now, &mut |revision| revisions.push(revision));
                 revisions.into_iter().for_each(|revision| self.alert(revision));
             }
             Told::Fault(fault) => self.fault(fault),

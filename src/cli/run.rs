@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use super::args::RunArgs;
 use super::storing::{self, Opened};
 use super::{Exit, detectors, jsonl, summary, table, tell};
-use crate::alert::{self, AlertBook, Emit, Revision};
+use crate::alert::{self, Assessor, Emit, Revision};
 use crate::capture::live::{self as capture, Mode, OpenErrorKind};
 use crate::config::{Choice, Config, Format};
 use crate::http::OpenResponses;
@@ -111,7 +111,8 @@ fn start(args: &RunArgs, config: &Config) -> Result<Running, (Exit, String)> {
     }
     let (send, revisions) = mpsc::channel(QUEUE);
     let health = Arc::new(HealthTable::new());
-    let mut book = AlertBook::new(alert::Settings::new(super::machine(), keys.id(), Emit::Revisions));
+    let alerts = alert::Settings::new(super::machine(), keys.id(), Emit::Revisions);
+    let mut assessor = Assessor::new(&settings.detectors, alerts);
     // Waits when the writer does not keep up: then the workers drop and count, never the capture.
     let mut write = move |revision: Revision| {
         if let Some(queue) = &queue
@@ -126,12 +127,12 @@ fn start(args: &RunArgs, config: &Config) -> Result<Running, (Exit, String)> {
     let alerts = Arc::new(OnceLock::new());
     let counted = alerts.clone();
     let tell_on = move |told: Option<Told>| match told {
-        Some(Told::Output(worker::Output::Observation(observation))) => book.observe(*observation, &mut write),
-        Some(Told::Time(now)) => book.advance(now, &mut write),
+        Some(Told::Output(worker::Output::Visit(visit))) => assessor.visit(*visit, &mut write),
+        Some(Told::Time(now)) => assessor.advance(now, &mut write),
         Some(_) => {}
         None => {
-            book.finish(&mut write);
-            let _ = counted.set(book.counters());
+            assessor.finish(&mut write);
+            let _ = counted.set(assessor.counters());
         }
     };
     let sensor = live::start(sources, &settings, &stop, &health, tell_on).map_err(failed)?;

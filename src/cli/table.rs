@@ -350,7 +350,6 @@ mod tests {
                 time: Timestamp::from_nanos(1_700_000_000_000_000_000) + Span::from_secs(seconds),
                 ..Order::default()
             },
-            subject: Subject::Server,
             context: ExchangeContext {
                 client: client.parse().unwrap(),
                 server: "10.0.0.2:8080".parse().unwrap(),
@@ -365,6 +364,8 @@ mod tests {
             findings: vec![Finding {
                 detector,
                 rule: "response",
+                subject: Subject::Endpoint,
+                because: None,
                 severity,
                 confidence: Confidence::High,
                 items: 3,

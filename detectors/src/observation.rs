@@ -1,35 +1,23 @@
-//! What leaves a worker for the stages behind it: the findings about one exchange, and what of the exchange may be told.
+//! What is told of an exchange to the stages behind the detectors: findings, and the circumstances that may be told.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-use apitap_detectors::endpoint;
-use apitap_detectors::exchange::{Anomalies, Completeness, Exchange, Request};
-use apitap_detectors::finding::Finding;
-
+use crate::endpoint;
+use crate::exchange::{Anomalies, Completeness, Exchange, Request};
+use crate::finding::Finding;
 use crate::time::Order;
 
-/// The findings about one exchange.
+/// Findings, and the exchange that they are about or that completed what they are about.
 #[derive(Clone, Debug)]
 pub struct Observation {
     /// Where the exchange stands among everything the capture told.
     pub order: Order,
-    /// Whose doing it is.
-    pub subject: Subject,
     /// What of the exchange may be told.
     pub context: ExchangeContext,
-    /// What the detectors found. An exchange without findings need not come here.
+    /// What the detectors found.
     pub findings: Vec<Finding>,
-}
-
-/// Whose doing a finding is; decides what makes two findings the same cause.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Subject {
-    /// The server's: it would do the same for anyone, so every client it does it to belongs to one alert. All exchange
-    /// detectors.
-    Server,
-    /// The client's: what another principal (or another address, where no principal is known) does is another cause. The
-    /// behaviour detectors.
-    Client,
 }
 
 /// The circumstances of an observation: owned, bounded and redacted. Neither the request target nor any field value
@@ -41,13 +29,13 @@ pub struct ExchangeContext {
     /// Who answered.
     pub server: SocketAddr,
     /// The principal, as a keyed hash in text form, where one is known.
-    pub principal: Option<String>,
+    pub principal: Option<Arc<str>>,
     /// The host that was asked for: in lower case, at most 255 bytes, octets that no host has replaced.
-    pub host: Option<String>,
+    pub host: Option<Arc<str>>,
     /// The method, at most 24 bytes.
-    pub method: Option<String>,
+    pub method: Option<Arc<str>>,
     /// The path template: what could be a value is not in it.
-    pub endpoint: Option<String>,
+    pub endpoint: Option<Arc<str>>,
     /// The status code of the response.
     pub status: Option<u16>,
     /// What was missing of the exchange.
@@ -56,28 +44,51 @@ pub struct ExchangeContext {
     pub anomalies: Anomalies,
 }
 
-/// Longest host kept, in bytes: that of a domain name (RFC 1035 section 2.3.4), so a longer one is none.
-const HOST_LIMIT: usize = 255;
-
-/// Longest method kept, in bytes; the longest registered one (UPDATEREDIRECTREF) has 17.
-const METHOD_LIMIT: usize = 24;
-
 impl ExchangeContext {
     /// What may be told of `exchange`.
-    pub fn of(exchange: &Exchange<'_>) -> Self {
+    pub fn of(exchange: &Exchange<'_>, names: &mut Names) -> Self {
+        let request = exchange.request.as_ref();
         Self {
             client: exchange.client,
             server: exchange.server,
             principal: None,
-            host: exchange.request.as_ref().and_then(host),
-            method: exchange.request.as_ref().map(method),
-            endpoint: exchange.request.as_ref().map(|request| endpoint::template(request.target)),
+            host: request.and_then(host).map(|host| names.share(&host)),
+            method: request.map(|request| names.share(&method(request))),
+            endpoint: request.map(|request| names.share(&endpoint::template(request.target))),
             status: exchange.response.as_ref().map(|response| response.status),
             completeness: exchange.completeness,
             anomalies: exchange.anomalies,
         }
     }
 }
+
+/// Texts that come again and again, each kept once.
+#[derive(Debug, Default)]
+pub struct Names(HashSet<Arc<str>>);
+
+/// How many texts are kept; a hostile client can make up more, and then all are forgotten and kept anew.
+const NAMES: usize = 16_384;
+
+impl Names {
+    /// The text, shared with whoever else asked for it.
+    pub fn share(&mut self, text: &str) -> Arc<str> {
+        if let Some(name) = self.0.get(text) {
+            return name.clone();
+        }
+        if self.0.len() >= NAMES {
+            self.0.clear();
+        }
+        let name: Arc<str> = text.into();
+        self.0.insert(name.clone());
+        name
+    }
+}
+
+/// Longest host kept, in bytes: that of a domain name (RFC 1035 section 2.3.4), so a longer one is none.
+const HOST_LIMIT: usize = 255;
+
+/// Longest method kept, in bytes; the longest registered one (UPDATEREDIRECTREF) has 17.
+const METHOD_LIMIT: usize = 24;
 
 /// The method of a request, without what is none.
 pub fn method(request: &Request<'_>) -> String {
@@ -137,10 +148,9 @@ fn mask_numbers(text: &mut String) {
 
 #[cfg(test)]
 mod tests {
-    use apitap_detectors::exchange::{Content, FieldLine, Fields, Version};
-    use apitap_detectors::time::{Order, Timestamp};
-
     use super::*;
+    use crate::exchange::{Content, FieldLine, Fields, Version};
+    use crate::time::{Order, Timestamp};
 
     fn context(method: &[u8], target: &[u8], host: &[u8]) -> ExchangeContext {
         let bytes = [&b"Host"[..], host].concat();
@@ -163,10 +173,10 @@ mod tests {
             completeness: Completeness::NO_RESPONSE,
             anomalies: Anomalies::none(),
         };
-        ExchangeContext::of(&exchange)
+        ExchangeContext::of(&exchange, &mut Names::default())
     }
 
-    fn host_of(target: &[u8], field: &[u8]) -> Option<String> {
+    fn host_of(target: &[u8], field: &[u8]) -> Option<Arc<str>> {
         context(b"GET", target, field).host
     }
 

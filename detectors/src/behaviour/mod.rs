@@ -1,0 +1,263 @@
+//! Behaviour: what many exchanges say together and none says alone.
+//!
+//! Each detector here is two functions in one file. `observe` runs in the worker, sees an exchange and notes facts about it:
+//! hashes and numbers, no value. `apply` runs behind the workers, where the [`Visit`]s of all of them come together in one
+//! order, and keeps the state. State is bounded in entries and octets, and each file says what bounds it.
+
+mod bounded;
+mod endpoints;
+pub(crate) mod forced_browsing;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use endpoints::Endpoints;
+
+use crate::exchange::Exchange;
+use crate::finding::{Detector, Finding};
+use crate::inspect::Settings;
+use crate::observation::{ExchangeContext, Observation};
+use crate::registry::BEHAVIOURS;
+use crate::visit::{Hash, Hashing, Visit};
+
+/// A behaviour detector: what it is, and its two functions.
+pub(crate) struct Behaviour {
+    /// What its findings are about, sorted by name.
+    pub(crate) detectors: &'static [&'static Detector],
+    /// Notes facts about an exchange, in the worker, or findings where the exchange alone is enough.
+    pub(crate) observe: fn(&mut Seen<'_>),
+    /// The state of the detector, with nothing seen; `None` where each exchange is judged alone.
+    pub(crate) state: Option<fn(&Settings) -> Box<dyn Judge>>,
+}
+
+/// An exchange and what is noted about it.
+pub(crate) struct Seen<'a> {
+    /// The exchange.
+    pub(crate) exchange: &'a Exchange<'a>,
+    /// What is noted already; facts are added here.
+    pub(crate) visit: &'a mut Visit,
+    /// How values become hashes.
+    pub(crate) hashing: &'a Hashing,
+}
+
+/// The state of a behaviour detector.
+pub(crate) trait Judge: Send {
+    /// Takes a visit, and says what it completes. Visits come in the order of the capture.
+    fn apply(&mut self, visit: &Visit, findings: &mut Findings<'_>);
+
+    /// The capture has ended: says what only its end tells.
+    fn finish(&mut self, _findings: &mut Findings<'_>) {}
+
+    /// Octets that the state takes, roughly.
+    fn footprint(&self) -> usize;
+}
+
+/// What a detector notes in the worker for its judgement later.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fact {}
+
+/// Takes findings of behaviour detectors.
+pub(crate) struct Findings<'a> {
+    emit: &'a mut dyn FnMut(Observation),
+}
+
+impl Findings<'_> {
+    /// A finding that `visit` completes.
+    pub(crate) fn about(&mut self, visit: &Visit, finding: Finding) {
+        self.with_context(visit, visit.context.clone(), finding);
+    }
+
+    /// A finding that `visit` completes, about other circumstances than the visit's own.
+    pub(crate) fn with_context(&mut self, visit: &Visit, context: ExchangeContext, finding: Finding) {
+        (self.emit)(Observation { order: visit.order, context, findings: vec![finding] });
+    }
+}
+
+/// The behaviour detectors of one worker: what they note.
+pub struct Observer {
+    behaviours: Vec<&'static Behaviour>,
+}
+
+impl Observer {
+    /// The detectors that run.
+    pub fn new(settings: &Settings) -> Self {
+        Self { behaviours: running(settings) }
+    }
+
+    /// Whether no behaviour detector runs.
+    pub fn is_idle(&self) -> bool {
+        self.behaviours.is_empty()
+    }
+
+    /// Notes facts about `exchange` in its `visit`.
+    pub fn observe(&self, exchange: &Exchange<'_>, visit: &mut Visit, hashing: &Hashing) {
+        let mut seen = Seen { exchange, visit, hashing };
+        for behaviour in &self.behaviours {
+            (behaviour.observe)(&mut seen);
+        }
+    }
+}
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.behaviours.iter().flat_map(|behaviour| behaviour.detectors).map(|detector| detector.name);
+        f.debug_list().entries(names).finish()
+    }
+}
+
+fn running(settings: &Settings) -> Vec<&'static Behaviour> {
+    let runs = |detector: &&Detector| settings.runs(detector.name, detector.family);
+    BEHAVIOURS.iter().copied().filter(|behaviour| behaviour.detectors.iter().any(runs)).collect()
+}
+
+/// The behaviour stage: visits of all workers in, in the order of the capture; observations out.
+pub struct Stage {
+    endpoints: Endpoints,
+    principals: Principals,
+    hashing: Hashing,
+    judges: Vec<Box<dyn Judge>>,
+}
+
+impl Stage {
+    /// A stage that has seen nothing.
+    pub fn new(settings: &Settings) -> Self {
+        Self {
+            endpoints: Endpoints::default(),
+            principals: Principals::new(settings.principal_key),
+            hashing: settings.hashing(),
+            judges: running(settings).into_iter().filter_map(|behaviour| Some((behaviour.state?)(settings))).collect(),
+        }
+    }
+
+    /// Takes a visit; what detectors found in it, and what it completes, is emitted.
+    pub fn visit(&mut self, mut visit: Visit, emit: &mut dyn FnMut(Observation)) {
+        self.endpoints.settle(&mut visit, &self.hashing);
+        visit.context.principal = visit.principal.map(|principal| self.principals.name(principal));
+        let findings = std::mem::take(&mut visit.findings);
+        if !findings.is_empty() {
+            emit(Observation { order: visit.order, context: visit.context.clone(), findings });
+        }
+        for judge in &mut self.judges {
+            judge.apply(&visit, &mut Findings { emit });
+        }
+    }
+
+    /// The capture has ended.
+    pub fn finish(&mut self, emit: &mut dyn FnMut(Observation)) {
+        for judge in &mut self.judges {
+            judge.finish(&mut Findings { emit });
+        }
+    }
+
+    /// Octets that the state of all detectors takes, roughly.
+    pub fn footprint(&self) -> usize {
+        self.judges.iter().map(|judge| judge.footprint()).sum()
+    }
+}
+
+impl fmt::Debug for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stage").field("judges", &self.judges.len()).field("footprint", &self.footprint()).finish()
+    }
+}
+
+/// What principals are called in alerts: with the installation's key a keyed hash, which is the same tomorrow. Without
+/// one, a hash would be the name to whoever tries all names, so they are numbered as they come.
+struct Principals {
+    key: Option<[u8; 32]>,
+    named: HashMap<Hash, Arc<str>>,
+    numbered: u64,
+}
+
+/// How many principals are remembered by name; then all are forgotten, and numbers go on.
+const PRINCIPALS: usize = 100_000;
+
+impl Principals {
+    fn new(key: Option<[u8; 32]>) -> Self {
+        Self { key, named: HashMap::new(), numbered: 0 }
+    }
+
+    fn name(&mut self, principal: Hash) -> Arc<str> {
+        if let Some(name) = self.named.get(&principal) {
+            return name.clone();
+        }
+        if self.named.len() >= PRINCIPALS {
+            self.named.clear();
+        }
+        self.numbered += 1;
+        let name: Arc<str> = match &self.key {
+            Some(key) => blake3::keyed_hash(key, &principal.0.to_le_bytes()).to_hex()[..16].into(),
+            None => format!("#{}", self.numbered).into(),
+        };
+        self.named.insert(principal, name.clone());
+        name
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::exchange::{Anomalies, Completeness};
+    use crate::time::{Order, Span, Timestamp};
+    use crate::visit::{Objects, Outcome};
+
+    /// A GET of `path` that was answered with `status`.
+    pub(crate) fn visit(client: &str, path: &str, status: u16) -> Visit {
+        Visit {
+            order: Order::default(),
+            started: Timestamp::default(),
+            took: Span::from_millis(5),
+            context: ExchangeContext {
+                client: format!("{client}:50000").parse().unwrap(),
+                server: "10.9.9.9:80".parse().unwrap(),
+                principal: None,
+                host: Some("api.example".into()),
+                method: Some("GET".into()),
+                endpoint: Some(crate::endpoint::template(path.as_bytes()).into()),
+                status: Some(status),
+                completeness: Completeness::none(),
+                anomalies: Anomalies::none(),
+            },
+            server: Hash(9),
+            outcome: Outcome::of(status),
+            credential: None,
+            principal: None,
+            path: Hashing::new([1; 32]).hash(path.as_bytes()),
+            objects: Objects::default(),
+            agent: Hash(1),
+            shape: Hash(1),
+            request_len: 0,
+            response_len: 100,
+            facts: Vec::new(),
+            findings: Vec::new(),
+        }
+    }
+
+    /// `visit` at a time, in seconds.
+    pub(crate) fn at(seconds: f64, mut visit: Visit) -> Visit {
+        visit.started = Timestamp::from_nanos((seconds * 1e9) as i64);
+        visit.order.time = visit.started + visit.took;
+        visit
+    }
+
+    /// What a detector finds in visits, and how large its state became.
+    pub(crate) fn judge(behaviour: &Behaviour, visits: impl IntoIterator<Item = Visit>) -> (Vec<Observation>, usize) {
+        let mut judge = behaviour.state.expect("it has a state")(&Settings::default());
+        let mut observations = Vec::new();
+        for visit in visits {
+            judge.apply(&visit, &mut Findings { emit: &mut |observation| observations.push(observation) });
+        }
+        judge.finish(&mut Findings { emit: &mut |observation| observations.push(observation) });
+        (observations, judge.footprint())
+    }
+
+    #[test]
+    fn principals_have_numbers_without_a_key_and_hashes_with_one() {
+        let mut numbered = Principals::new(None);
+        assert_eq!([7, 9, 7].map(|hash| numbered.name(Hash(hash))), ["#1".into(), "#2".into(), "#1".into()]);
+        let mut hashed = Principals::new(Some([3; 32]));
+        let name = hashed.name(Hash(7));
+        assert_eq!((name.len(), &name), (16, &Principals::new(Some([3; 32])).name(Hash(7))));
+    }
+}
