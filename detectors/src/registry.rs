@@ -78,7 +78,8 @@ impl EntityType {
 }
 
 /// The behaviour detectors, sorted by name. A new one is a file and a line here.
-pub(crate) static BEHAVIOURS: &[&Behaviour] = &[&behaviour::forced_browsing::FORCED_BROWSING];
+pub(crate) static BEHAVIOURS: &[&Behaviour] =
+    &[&behaviour::forced_browsing::FORCED_BROWSING, &behaviour::object_walk::OBJECT_WALK];
 
 /// What each detector is, sorted by name.
 pub fn detectors() -> impl Iterator<Item = &'static Detector> {

@@ -5,8 +5,10 @@
 //! order, and keeps the state. State is bounded in entries and octets, and each file says what bounds it.
 
 mod bounded;
+mod disclosure;
 mod endpoints;
 pub(crate) mod forced_browsing;
+pub(crate) mod object_walk;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -55,7 +57,10 @@ pub(crate) trait Judge: Send {
 
 /// What a detector notes in the worker for its judgement later.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Fact {}
+pub enum Fact {
+    /// Ids that the response showed, and whose the thing is.
+    Shown(Box<disclosure::Shown>),
+}
 
 /// Takes findings of behaviour detectors.
 pub(crate) struct Findings<'a> {
