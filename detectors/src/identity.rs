@@ -107,7 +107,7 @@ fn jwt(token: Jwt<'_>, kind: CredentialKind, hashing: &Hashing) -> Identity {
 }
 
 /// Cookies that hold a session, by the words their names are made of.
-fn is_session_name(name: &[u8]) -> bool {
+pub(crate) fn is_session_name(name: &[u8]) -> bool {
     const WORDS: [&[u8]; 8] = [b"sess", b"sid", b"auth", b"token", b"jwt", b"login", b"remember", b"ticket"];
     // Cookies against forged requests are not who somebody is.
     const OTHER: [&[u8]; 2] = [b"csrf", b"xsrf"];

@@ -78,8 +78,17 @@ impl EntityType {
 }
 
 /// The behaviour detectors, sorted by name. A new one is a file and a line here.
-pub(crate) static BEHAVIOURS: &[&Behaviour] =
-    &[&behaviour::forced_browsing::FORCED_BROWSING, &behaviour::object_walk::OBJECT_WALK];
+pub(crate) static BEHAVIOURS: &[&Behaviour] = &[
+    &behaviour::cookies::COOKIES,
+    &behaviour::credential_transport::CREDENTIAL_TRANSPORT,
+    &behaviour::forced_browsing::FORCED_BROWSING,
+    &behaviour::jwt::JWT,
+    &behaviour::missing_auth::MISSING_AUTH,
+    &behaviour::object_walk::OBJECT_WALK,
+    &behaviour::refusals::REFUSALS,
+    &behaviour::token_reuse::TOKEN_REUSE,
+    &behaviour::user_names::USER_NAMES,
+];
 
 /// What each detector is, sorted by name.
 pub fn detectors() -> impl Iterator<Item = &'static Detector> {

@@ -5,10 +5,19 @@
 //! order, and keeps the state. State is bounded in entries and octets, and each file says what bounds it.
 
 mod bounded;
+pub(crate) mod cookies;
+mod coverage;
+pub(crate) mod credential_transport;
 mod disclosure;
 mod endpoints;
 pub(crate) mod forced_browsing;
+pub(crate) mod jwt;
+pub(crate) mod missing_auth;
 pub(crate) mod object_walk;
+pub(crate) mod refusals;
+pub(crate) mod token_reuse;
+pub(crate) mod user_names;
+mod weak_secrets;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -58,8 +67,14 @@ pub(crate) trait Judge: Send {
 /// What a detector notes in the worker for its judgement later.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fact {
+    /// An account's name that was asked about.
+    AccountName(user_names::Asked),
     /// Ids that the response showed, and whose the thing is.
     Shown(Box<disclosure::Shown>),
+    /// The token of the request.
+    Token(Box<jwt::Token>),
+    /// Data were answered to a request without a credential.
+    Unauthenticated(Option<missing_auth::Restricted>),
 }
 
 /// Takes findings of behaviour detectors.

@@ -385,7 +385,6 @@ fn foreign_change(usual: &Resource) -> Finding {
 fn shown(visit: &Visit) -> Option<&Shown> {
     visit.facts.iter().find_map(|fact| match fact {
         Fact::Shown(shown) => Some(&**shown),
-        #[allow(unreachable_patterns, reason = "other detectors have facts of their own")]
         _ => None,
     })
 }

@@ -1,0 +1,425 @@
+//! What is wrong with JSON Web Tokens that a server accepts (RFC 7519, RFC 8725).
+//!
+//! An algorithm of `none`; a life that has ended, has no end, or ends too late; a signature or a payload that was changed;
+//! header parameters that tell the server where to find the key; a secret that is in every word list. Acceptance is what
+//! matters, and it only means something where the server looks at tokens at all: an operation that answers anybody answers
+//! a bad token too. So an operation counts when it has refused somebody, or answers callers about themselves
+//! ([`super::coverage`]), and has never answered without a credential.
+//!
+//! Sees: the token of the Authorization field or of a session's cookie, status. Misses: encrypted tokens (five parts), weak
+//! secrets that are in no list of ours, and what happens to a token after a logout.
+//!
+//! Bounds: [`TOKENS`] signatures and as many payloads (150 octets each), [`SIGNERS`] signers; at most [`TRIES`] tokens of
+//! each signer an hour are tried against [`super::weak_secrets`], half a millisecond each. 20 MB.
+
+use super::bounded::Bounded;
+use super::coverage::{Coverage, is_served};
+use super::weak_secrets::{self, Mac};
+use super::{Behaviour, Fact, Findings, Judge, Seen};
+use crate::exchange::{Octets, Request};
+use crate::finding::{Confidence, Detector, Family, Finding, Severity, Subject};
+use crate::identity::{self, CredentialKind, JoseHeader, Jwt};
+use crate::inspect::Settings;
+use crate::time::Timestamp;
+use crate::visit::{Hash, Outcome, Visit};
+
+static DETECTOR: Detector = Detector {
+    name: "auth.jwt",
+    family: Family::Auth,
+    title: "Tokens are not checked as they should be",
+    description: "A server accepted a JSON Web Token that it should have refused, or signs tokens in a way that others can \
+                  imitate. Whoever notices can be any user they like, or stay one for good.",
+    remediation: "Accept one algorithm with one known key, check signature and expiry on every request, and take nothing \
+                  from the token's header but the key's id. Replace weak secrets by random ones of 32 octets.",
+    owasp: "API2:2023",
+    cwe: "CWE-347",
+    attack: "T1606.001",
+};
+
+pub(crate) static JWT: Behaviour = Behaviour {
+    detectors: &[&DETECTOR],
+    observe,
+    state: Some(|settings: &Settings| {
+        Box::new(State {
+            coverage: Coverage::new(settings.hashing()),
+            payloads: Bounded::new(TOKENS),
+            signatures: Bounded::new(TOKENS),
+            signers: Bounded::new(SIGNERS),
+        })
+    }),
+};
+
+/// Seconds that clocks may differ by.
+const SKEW: i64 = 60;
+
+/// Longest life of an access token, in seconds: 30 days. What lives longer is a password.
+const LONG: i64 = 30 * 86_400;
+
+/// Tokens of one signer that are tried within an hour.
+const TRIES: u32 = 2;
+
+/// Longest token whose signature is tried, in octets.
+const SIGNED: usize = 4 * 1024;
+
+const TOKENS: usize = 65_536;
+const SIGNERS: usize = 4_096;
+
+/// What is noted of a token.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Token {
+    signer: Hash,
+    payload: Hash,
+    signature: Hash,
+    algorithm: Algorithm,
+    trick: Option<Trick>,
+    /// When it ends, in seconds since 1970.
+    pub(super) expires: Option<i64>,
+    issued: Option<i64>,
+    /// What is signed, where the secret may be in a list.
+    signed: Option<Signed>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Algorithm {
+    None,
+    /// Equal input, equal signature: HMAC, RSA.
+    Fixed,
+    /// Each signature differs: ECDSA, RSASSA-PSS.
+    Random,
+}
+
+/// Header parameters that are there to mislead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trick {
+    KeyFromElsewhere,
+    KeyInside,
+    KeyIdWithSyntax,
+}
+
+/// A signature to try, in memory until the behaviour stage has looked at it.
+#[derive(Clone, PartialEq)]
+struct Signed {
+    mac: Mac,
+    input: Box<[u8]>,
+    signature: Box<[u8]>,
+}
+
+impl std::fmt::Debug for Signed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        Octets::of(&self.input).fmt(f)
+    }
+}
+
+fn observe(seen: &mut Seen<'_>) {
+    let Some(credential) = seen.visit.credential else { return };
+    if !matches!(credential.kind, CredentialKind::Jwt | CredentialKind::SessionCookie) {
+        return;
+    }
+    let Some(token) = seen.exchange.request.as_ref().and_then(token_of) else { return };
+    let Some(header) = token.header() else { return };
+    let claims = token.claims().unwrap_or_default();
+    let part = |value: Option<&serde_json::Value>| {
+        seen.hashing.hash(value.map(serde_json::Value::to_string).unwrap_or_default().as_bytes())
+    };
+    let number = |value: &Option<serde_json::Value>| value.as_ref().and_then(|value| Some(value.as_f64()? as i64));
+    let noted = Token {
+        signer: seen.hashing.hash_all([seen.visit.server, part(claims.iss.as_ref()), part(header.kid.as_ref())]),
+        payload: seen.hashing.hash(token.payload),
+        signature: seen.hashing.hash(token.signature),
+        algorithm: algorithm(&header, &token),
+        trick: trick(&header),
+        expires: number(&claims.exp),
+        issued: number(&claims.iat),
+        signed: signed(&header, &token),
+    };
+    seen.visit.facts.push(Fact::Token(Box::new(noted)));
+}
+
+/// The token of a request: of the Authorization field, or of a cookie.
+fn token_of<'a>(request: &Request<'a>) -> Option<Jwt<'a>> {
+    if let Some(value) = request.fields.get("authorization") {
+        return identity::bearer_token(value.rsplit(|octet| *octet == b' ').next()?);
+    }
+    let cookies = request.fields.get_all("cookie").flat_map(|line| line.split(|octet| *octet == b';'));
+    cookies.filter_map(|cookie| identity::bearer_token(cookie.get(memchr::memchr(b'=', cookie)? + 1..)?)).next()
+}
+
+fn algorithm(header: &JoseHeader, token: &Jwt<'_>) -> Algorithm {
+    let name = header.alg.as_bytes();
+    if name.is_empty() || name.eq_ignore_ascii_case(b"none") || token.signature.is_empty() {
+        Algorithm::None
+    } else if name.starts_with(b"HS") || name.starts_with(b"RS") {
+        Algorithm::Fixed
+    } else {
+        Algorithm::Random
+    }
+}
+
+fn trick(header: &JoseHeader) -> Option<Trick> {
+    if header.jku.is_some() || header.x5u.is_some() {
+        return Some(Trick::KeyFromElsewhere);
+    }
+    if header.jwk.is_some() {
+        return Some(Trick::KeyInside);
+    }
+    let has_syntax = header.kid.as_ref().and_then(serde_json::Value::as_str).is_some_and(|kid| {
+        kid.contains("../") || kid.starts_with('/') || kid.contains(['\'', '"', ';', '|', '`', '\0', '\\', '$'])
+    });
+    has_syntax.then_some(Trick::KeyIdWithSyntax)
+}
+
+fn signed(header: &JoseHeader, token: &Jwt<'_>) -> Option<Signed> {
+    let mac = Mac::of(&header.alg)?;
+    let input = token.text.get(..token.header.len() + 1 + token.payload.len())?;
+    let fits = input.len() <= SIGNED && token.signature.len() <= 128 && !token.signature.is_empty();
+    fits.then(|| Signed { mac, input: input.into(), signature: token.signature.into() })
+}
+
+/// Capture time as tokens count it.
+pub(super) fn seconds(time: Timestamp) -> i64 {
+    time.as_nanos().div_euclid(1_000_000_000)
+}
+
+struct State {
+    coverage: Coverage,
+    /// The signature with which each payload was accepted.
+    payloads: Bounded<Hash, Hash>,
+    /// The payload with which each signature was accepted.
+    signatures: Bounded<Hash, Hash>,
+    signers: Bounded<Hash, Signer>,
+}
+
+#[derive(Default)]
+struct Signer {
+    hour: i64,
+    tried: u32,
+    last: Hash,
+}
+
+/// A rule that fired.
+struct Told {
+    rule: &'static str,
+    severity: Severity,
+    subject: Subject,
+    why: String,
+}
+
+impl Judge for State {
+    fn apply(&mut self, visit: &Visit, findings: &mut Findings<'_>) {
+        let operation = self.coverage.learn(visit);
+        let Some(token) = visit.facts.iter().find_map(|fact| match fact {
+            Fact::Token(token) => Some(&**token),
+            _ => None,
+        }) else {
+            return;
+        };
+        // What the visit itself says counts as well: it asks about its own subject.
+        let is_about_self = visit.objects.as_slice().iter().any(|object| visit.principal == Some(object.hash));
+        let is_guarded = operation.open == 0 && (operation.is_guarded() || is_about_self);
+        let is_accepted = is_served(visit);
+        let mut told = Vec::new();
+        if is_accepted && is_guarded {
+            told.extend(self.accepted(visit, token));
+        }
+        told.extend(attempt(visit, token, is_accepted && is_guarded));
+        if is_accepted {
+            told.extend(lifetime(token));
+            told.extend(self.weak(visit, token));
+        }
+        for Told { rule, severity, subject, why } in told {
+            let because = Some(why);
+            let finding =
+                Finding { confidence: Confidence::High, because, ..Finding::new(&DETECTOR, rule, subject, severity) };
+            findings.about(visit, finding);
+        }
+    }
+
+    fn footprint(&self) -> usize {
+        64 * (self.payloads.len() + self.signatures.len()) + 80 * self.signers.len() + self.coverage.footprint()
+    }
+}
+
+impl State {
+    /// What acceptance says, at an operation that looks at tokens.
+    fn accepted(&mut self, visit: &Visit, token: &Token) -> Option<Told> {
+        if token.algorithm == Algorithm::None {
+            return None;
+        }
+        let (severity, subject) = (Severity::High, Subject::Endpoint);
+        if let Some(late) = token.expires.map(|expires| seconds(visit.started) - expires).filter(|late| *late > SKEW) {
+            let why = format!("The token had ended {late} s before it was accepted.");
+            return Some(Told { rule: "expired", severity, subject, why });
+        }
+        let payload = *self.payloads.entry(token.payload, || token.signature);
+        let signature = *self.signatures.entry(token.signature, || token.payload);
+        if signature != token.payload {
+            let why = "A signature was accepted under a payload that it does not belong to.".to_owned();
+            return Some(Told { rule: "payload_changed", severity, subject, why });
+        }
+        if payload != token.signature && token.algorithm == Algorithm::Fixed {
+            let why = "One payload was accepted under two signatures, where there can only be one.".to_owned();
+            return Some(Told { rule: "signature_changed", severity, subject, why });
+        }
+        None
+    }
+
+    /// Whether the secret is one that everybody knows.
+    fn weak(&mut self, visit: &Visit, token: &Token) -> Option<Told> {
+        let signed = token.signed.as_ref()?;
+        let signer = self.signers.entry(token.signer, Signer::default);
+        let hour = seconds(visit.started).div_euclid(3_600);
+        if signer.hour != hour {
+            *signer = Signer { hour, ..Signer::default() };
+        }
+        if signer.tried >= TRIES || signer.last == token.signature {
+            return None;
+        }
+        signer.tried += 1;
+        signer.last = token.signature;
+        weak_secrets::is_weak(signed.mac, &signed.input, &signed.signature).then(|| Told {
+            rule: "weak_secret",
+            severity: Severity::High,
+            subject: Subject::Server,
+            why: format!("The secret that signs these tokens is among {} common ones.", weak_secrets::count()),
+        })
+    }
+}
+
+/// Tokens that nobody sends by mistake.
+fn attempt(visit: &Visit, token: &Token, is_accepted: bool) -> Option<Told> {
+    let (rule, what) = match (token.algorithm, token.trick) {
+        (Algorithm::None, _) => ("unsigned", "The token is not signed"),
+        (_, Some(Trick::KeyFromElsewhere)) => ("key_from_elsewhere", "The token says where its key is to be fetched"),
+        (_, Some(Trick::KeyInside)) => ("key_inside", "The token brings its own key"),
+        (_, Some(Trick::KeyIdWithSyntax)) => {
+            ("key_id_with_syntax", "The token's key id is a path or a piece of a query")
+        }
+        _ => return None,
+    };
+    // Some issuers do name the place of their keys: acceptance alone says little there.
+    let severity = match (is_accepted, rule) {
+        (true, "key_from_elsewhere") => Severity::Medium,
+        (true, _) => Severity::High,
+        (false, _) => Severity::Low,
+    };
+    let answer = match (is_accepted, visit.outcome) {
+        (true, _) => "was accepted",
+        (false, Outcome::Accepted) => "was sent to an operation that answers anybody",
+        (false, _) => "was refused",
+    };
+    let subject = if is_accepted { Subject::Endpoint } else { Subject::Client };
+    Some(Told { rule, severity, subject, why: format!("{what}, and {answer}.") })
+}
+
+fn lifetime(token: &Token) -> Option<Told> {
+    let (severity, subject) = (Severity::Low, Subject::Server);
+    let Some(expires) = token.expires else {
+        let why = "The token has no expiry.".to_owned();
+        return Some(Told { rule: "no_expiry", severity, subject, why });
+    };
+    let life = expires.saturating_sub(token.issued?);
+    (life > LONG).then(|| Told {
+        rule: "far_expiry",
+        severity,
+        subject,
+        why: format!("The token lives {} days; more than {} make it a password.", life / 86_400, LONG / 86_400),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::behaviour::tests::{at, judge, visit};
+    use crate::identity::Credential;
+
+    fn token() -> Token {
+        Token {
+            signer: Hash(1),
+            payload: Hash(2),
+            signature: Hash(3),
+            algorithm: Algorithm::Fixed,
+            trick: None,
+            expires: Some(1_000),
+            issued: Some(0),
+            signed: None,
+        }
+    }
+
+    fn sent(token: Token, seconds: f64, status: u16) -> Visit {
+        let mut visit = at(seconds, visit("10.0.0.1", "/orders", status));
+        visit.credential = Some(Credential { kind: CredentialKind::Jwt, hash: Hash(1) });
+        visit.principal = Some(Hash(70));
+        visit.facts.push(Fact::Token(Box::new(token)));
+        visit
+    }
+
+    fn rules(visits: impl IntoIterator<Item = Visit>) -> Vec<(&'static str, Severity)> {
+        let (observations, _) = judge(&JWT, visits);
+        observations.iter().map(|seen| (seen.findings[0].rule, seen.findings[0].severity)).collect()
+    }
+
+    fn refused() -> Visit {
+        visit("10.0.0.9", "/orders", 401)
+    }
+
+    #[test]
+    fn an_ended_token_counts_where_tokens_are_looked_at() {
+        let late = || sent(token(), 1_061.0, 200);
+        assert_eq!(rules([refused(), late()]), [("expired", Severity::High)]);
+        assert!(rules([late()]).is_empty());
+        assert!(rules([refused(), sent(token(), 1_059.0, 200), sent(token(), 2_000.0, 401)]).is_empty());
+        // An operation that answers anybody does not look.
+        assert!(rules([visit("10.0.0.9", "/orders", 200), refused(), late()]).is_empty());
+    }
+
+    #[test]
+    fn changed_tokens() {
+        let payload = Token { payload: Hash(20), ..token() };
+        assert_eq!(
+            rules([refused(), sent(token(), 1.0, 200), sent(payload, 1.0, 200)]),
+            [("payload_changed", Severity::High)]
+        );
+        let signature = Token { signature: Hash(30), ..token() };
+        let twice = [refused(), sent(token(), 1.0, 200), sent(signature.clone(), 1.0, 200)];
+        assert_eq!(rules(twice), [("signature_changed", Severity::High)]);
+        let random = Token { algorithm: Algorithm::Random, ..signature };
+        assert!(rules([refused(), sent(token(), 1.0, 200), sent(random, 1.0, 200)]).is_empty());
+    }
+
+    #[test]
+    fn unsigned_tokens_and_tricks() {
+        let unsigned = || Token { algorithm: Algorithm::None, ..token() };
+        assert_eq!(rules([refused(), sent(unsigned(), 1.0, 200)]), [("unsigned", Severity::High)]);
+        assert_eq!(rules([sent(unsigned(), 1.0, 401)]), [("unsigned", Severity::Low)]);
+        let path = Token { trick: Some(Trick::KeyIdWithSyntax), ..token() };
+        assert_eq!(rules([sent(path, 1.0, 401)]), [("key_id_with_syntax", Severity::Low)]);
+    }
+
+    #[test]
+    fn lives_without_end_are_told_quietly() {
+        assert_eq!(rules([sent(Token { expires: None, ..token() }, 1.0, 200)]), [("no_expiry", Severity::Low)]);
+        let far = Token { expires: Some(LONG + 1), ..token() };
+        assert_eq!(rules([sent(far, 1.0, 200)]), [("far_expiry", Severity::Low)]);
+    }
+
+    #[test]
+    fn a_signer_is_tried_twice_an_hour() {
+        let strong = Signed { mac: Mac::Sha256, input: (*b"a.b").into(), signature: (*b"AAAA").into() };
+        let mut state = JWT.state.unwrap()(&Settings::default());
+        let mut told = 0;
+        for number in 0..4 {
+            let signed = match number {
+                0 | 1 => strong.clone(),
+                _ => Signed {
+                    signature: weak_secrets::sign(Mac::Sha256, b"secret", b"a.b").into_bytes().into(),
+                    ..strong.clone()
+                },
+            };
+            let token = Token { signed: Some(signed), signature: Hash(100 + number), ..token() };
+            let seconds = if number == 3 { 3_600.0 } else { 0.0 };
+            let visit = sent(Token { expires: Some(9_000), ..token }, seconds, 200);
+            state.apply(&visit, &mut Findings { emit: &mut |_| told += 1 });
+        }
+        assert_eq!(told, 1);
+    }
+}

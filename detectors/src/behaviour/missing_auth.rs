@@ -1,0 +1,216 @@
+//! Missing authentication: an operation answers without a credential what it answers others only with one.
+//!
+//! An operation that answers anybody is public, and many are meant to be. Two things tell of a mistake: the operation has
+//! refused somebody without a credential, or is about its callers themselves, and now answers one who has none; or its path
+//! says that it is for the staff (`admin`, `internal`, `export`), its answer is data rather than a page to log in at, and
+//! the same server asks for credentials elsewhere.
+//!
+//! Sees: credential, path, status, content type. Misses: operations that never refused anybody and have innocent names;
+//! credentials in places that are not known (client certificates).
+//!
+//! Bounds: those of [`super::coverage`], and [`SERVERS`] servers.
+
+use super::bounded::Bounded;
+use super::coverage::{Coverage, is_served};
+use super::{Behaviour, Fact, Findings, Judge, Seen};
+use crate::endpoint;
+use crate::finding::{Confidence, Detector, Family, Finding, Severity, Subject};
+use crate::inspect::Settings;
+use crate::visit::{Hash, Visit};
+
+static DETECTOR: Detector = Detector {
+    name: "auth.missing",
+    family: Family::Auth,
+    title: "An operation answers without a credential",
+    description: "An operation that is for the staff, or that answers others only with a credential, answered somebody who \
+                  sent none. Whoever finds it needs nothing else.",
+    remediation: "Require and check a credential in front of this operation, at the gateway and in the service. See who has \
+                  called it without one, and treat what it answered as disclosed.",
+    owasp: "API2:2023",
+    cwe: "CWE-306",
+    attack: "T1190",
+};
+
+pub(crate) static MISSING_AUTH: Behaviour = Behaviour {
+    detectors: &[&DETECTOR],
+    observe,
+    state: Some(|settings: &Settings| {
+        Box::new(State { coverage: Coverage::new(settings.hashing()), servers: Bounded::new(SERVERS) })
+    }),
+};
+
+const SERVERS: usize = 4_096;
+
+/// Principals with a credential before a server counts as one that asks for them.
+const KEYED: usize = 3;
+
+/// Callers who were answered about themselves before that says what an operation is for.
+const SELVES: usize = 3;
+
+/// How much an operation's path says that it is not for everybody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Restricted {
+    /// Internal by its name.
+    Internal,
+    /// Hands out everything, or acts for anybody.
+    Powerful,
+}
+
+/// Words of paths. Ones that public interfaces use as well (`config`, `status`, `metrics`, `users`) are not here.
+const INTERNAL: [&[u8]; 10] = [
+    b"admin",
+    b"administrator",
+    b"administration",
+    b"internal",
+    b"backoffice",
+    b"ops",
+    b"debug",
+    b"superuser",
+    b"staff",
+    b"management",
+];
+const POWERFUL: [&[u8]; 8] =
+    [b"export", b"exports", b"dump", b"backup", b"backups", b"heapdump", b"impersonate", b"env"];
+
+fn observe(seen: &mut Seen<'_>) {
+    if seen.visit.credential.is_some() || !is_served(seen.visit) {
+        return;
+    }
+    let (Some(request), Some(response)) = (&seen.exchange.request, &seen.exchange.response) else { return };
+    // What asks for a password, and what confirms without telling anything, is no answer.
+    let is_page = response.fields.get("content-type").is_some_and(|kind| kind.starts_with(b"text/html"));
+    if is_page || response.content.len < 16 || [&b"OPTIONS"[..], b"HEAD"].contains(&request.method) {
+        return;
+    }
+    // A credential in the query is one.
+    if endpoint::parameters(request.target).any(|(name, _)| super::credential_transport::is_credential_name(name)) {
+        return;
+    }
+    let mut restricted = None;
+    for word in
+        endpoint::segments(endpoint::path(request.target)).flat_map(|segment| segment.split(|o| b"-_.".contains(o)))
+    {
+        let is = |words: &[&[u8]]| words.iter().any(|known| known.eq_ignore_ascii_case(word));
+        if is(&POWERFUL) {
+            restricted = Some(Restricted::Powerful);
+        } else if is(&INTERNAL) && restricted.is_none() {
+            restricted = Some(Restricted::Internal);
+        } else if [&b"login"[..], b"health", b"healthz", b"ready", b"livez", b"ping", b"version", b"assets", b"static"]
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(word))
+        {
+            return;
+        }
+    }
+    seen.visit.facts.push(Fact::Unauthenticated(restricted));
+}
+
+struct State {
+    coverage: Coverage,
+    /// Principals that each server answered.
+    servers: Bounded<Hash, Vec<Hash>>,
+}
+
+impl Judge for State {
+    fn apply(&mut self, visit: &Visit, findings: &mut Findings<'_>) {
+        let before = self.coverage.learn(visit);
+        if let Some(principal) = visit.principal.filter(|_| is_served(visit)) {
+            let principals = self.servers.entry(visit.server, Vec::new);
+            if principals.len() < KEYED && !principals.contains(&principal) {
+                principals.push(principal);
+            }
+        }
+        let restricted = visit.facts.iter().find_map(|fact| match fact {
+            Fact::Unauthenticated(restricted) => Some(*restricted),
+            _ => None,
+        });
+        let Some(restricted) = restricted else { return };
+        let asks = self.servers.get(&visit.server).map_or(0, Vec::len) >= KEYED;
+        let is_personal = before.selves.len() >= SELVES;
+        let (rule, severity, why) = if let Some(restricted) = restricted.filter(|_| asks) {
+            let severity = if restricted == Restricted::Powerful { Severity::High } else { Severity::Medium };
+            let why = format!(
+                "Its path says that it is not for everybody; the server answers {KEYED} principals or more with a credential, \
+                 this operation {} times with and {} times without one.",
+                before.keyed,
+                before.open + 1
+            );
+            ("restricted", severity, why)
+        } else if before.keyed > 0 && (is_personal || before.closed > 0) {
+            let why = format!(
+                "The operation answered {} times with a credential, for at least {} callers about themselves, and refused {} \
+                 without one.",
+                before.keyed,
+                before.selves.len(),
+                before.closed
+            );
+            ("unlike_others", Severity::Medium, why)
+        } else {
+            return;
+        };
+        findings.about(
+            visit,
+            Finding {
+                confidence: Confidence::Medium,
+                because: Some(why),
+                ..Finding::new(&DETECTOR, rule, Subject::Endpoint, severity)
+            },
+        );
+    }
+
+    fn footprint(&self) -> usize {
+        self.coverage.footprint() + 120 * self.servers.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::behaviour::tests::{judge, visit};
+    use crate::identity::{Credential, CredentialKind};
+    use crate::visit::Object;
+
+    fn keyed(who: u64, path: &str, status: u16) -> Visit {
+        let mut keyed = visit("10.0.0.1", path, status);
+        keyed.principal = Some(Hash(who));
+        keyed.credential = Some(Credential { kind: CredentialKind::Jwt, hash: Hash(who) });
+        keyed
+    }
+
+    fn open(path: &str, restricted: Option<Restricted>) -> Visit {
+        let mut open = visit("10.0.0.2", path, 200);
+        open.facts.push(Fact::Unauthenticated(restricted));
+        open
+    }
+
+    #[test]
+    fn an_operation_for_the_staff_that_answers_anybody() {
+        let crowd = || (0..3).map(|who| keyed(who, "/orders", 200));
+        let (observations, _) =
+            judge(&MISSING_AUTH, crowd().chain([open("/admin/export", Some(Restricted::Powerful))]));
+        assert_eq!(observations.len(), 1);
+        assert_eq!(observations[0].findings[0].severity, Severity::High);
+        // On a server that asks nobody for anything it is meant to be.
+        assert!(judge(&MISSING_AUTH, [open("/admin/export", Some(Restricted::Powerful))]).0.is_empty());
+        assert!(judge(&MISSING_AUTH, crowd().chain([open("/products", None)])).0.is_empty());
+    }
+
+    #[test]
+    fn an_operation_that_refused_others() {
+        let refused = visit("10.0.0.3", "/orders", 401);
+        let (observations, _) = judge(&MISSING_AUTH, [keyed(1, "/orders", 200), refused, open("/orders", None)]);
+        assert_eq!(observations.len(), 1);
+    }
+
+    #[test]
+    fn an_operation_about_its_callers() {
+        let about_self = (0..3).map(|who| {
+            let mut visit = keyed(who, "/users/7", 200);
+            visit.objects.push(Object { hash: Hash(who), ..Object::default() });
+            visit
+        });
+        assert_eq!(judge(&MISSING_AUTH, about_self.chain([open("/users/7", None)])).0.len(), 1);
+        let public = (0..50).map(|who| keyed(who, "/products/7", 200));
+        assert!(judge(&MISSING_AUTH, public.chain([open("/products/7", None)])).0.is_empty());
+    }
+}

@@ -1,0 +1,164 @@
+//! Bursts of refusals: one client is told "no" again and again, with one made-up credential after another.
+//!
+//! Refusals are everyday: tokens run out, and programs send them a few times more. Those were accepted once, or say
+//! themselves that they have run out; they count for nothing. What counts are refusals of credentials that never worked,
+//! and of requests without one, when the credentials or the paths keep changing. Log-ins are judged elsewhere.
+//!
+//! Sees: status, credential, expiry of tokens. Misses: who changes addresses, and who is slower than [`BURST`] in
+//! [`WINDOW`]. Bounds: [`CLIENTS`] clients (600 octets each), [`WORKED`] credentials (40 octets each): 33 MB.
+
+use super::bounded::Bounded;
+use super::{Behaviour, Fact, Findings, Judge, Seen, jwt};
+use crate::finding::{Confidence, Detector, Family, Finding, Severity, Subject};
+use crate::inspect::Settings;
+use crate::time::{Span, Timestamp};
+use crate::visit::{Actor, Hash, Outcome, Visit};
+
+static DETECTOR: Detector = Detector {
+    name: "auth.refusals",
+    family: Family::Auth,
+    title: "One client is refused again and again",
+    description: "Within minutes a client was refused many times with credentials that never worked, or without any. That \
+                  is somebody who tries tokens or looks for operations that forget to check.",
+    remediation: "See whether anything the client asked for was answered, and limit the refusals that one client may cause. \
+                  If it is one of your own programs, its credential is wrong.",
+    owasp: "API2:2023",
+    cwe: "CWE-307",
+    attack: "T1110",
+};
+
+pub(crate) static REFUSALS: Behaviour = Behaviour {
+    detectors: &[&DETECTOR],
+    observe: |_: &mut Seen<'_>| {},
+    state: Some(|_: &Settings| Box::new(State { clients: Bounded::new(CLIENTS), worked: Bounded::new(WORKED) })),
+};
+
+/// Refusals that make a burst: an app that does not give up sends four a minute.
+const BURST: usize = 20;
+
+/// Different credentials, or paths asked for without one, among them.
+const DIFFERENT: usize = 10;
+
+/// A burst's length.
+const WINDOW: Span = Span::from_secs(120);
+
+const CLIENTS: usize = 32_768;
+const WORKED: usize = 1 << 18;
+
+struct State {
+    clients: Bounded<(Actor, Hash), Client>,
+    /// Credentials that were accepted once.
+    worked: Bounded<Hash, ()>,
+}
+
+#[derive(Default)]
+struct Client {
+    /// The last refusals: when, and of what.
+    refused: Vec<(Timestamp, Hash)>,
+    answered: Vec<Timestamp>,
+}
+
+impl Judge for State {
+    fn apply(&mut self, visit: &Visit, findings: &mut Findings<'_>) {
+        let key = (Actor::Client(visit.client()), visit.server);
+        if visit.outcome == Outcome::Accepted {
+            if let Some(credential) = visit.credential {
+                self.worked.entry(credential.hash, || ());
+            }
+            if let Some(client) = self.clients.get_mut(&key) {
+                keep(&mut client.answered, visit.started);
+            }
+            return;
+        }
+        if visit.outcome != Outcome::Refused || is_login(visit) || self.is_stale(visit) {
+            return;
+        }
+        let client = self.clients.entry(key, Client::default);
+        client.refused.retain(|(when, _)| visit.started.since(*when) <= WINDOW);
+        client.answered.retain(|when| visit.started.since(*when) <= WINDOW);
+        if client.refused.len() == BURST {
+            client.refused.remove(0);
+        }
+        client.refused.push((visit.started, visit.credential.map_or(visit.path, |credential| credential.hash)));
+        if client.refused.len() < BURST || client.answered.len() > client.refused.len() / 4 {
+            return;
+        }
+        let mut different: Vec<_> = client.refused.iter().map(|(_, of)| *of).collect();
+        different.sort_unstable();
+        different.dedup();
+        let first = client.refused.first().map_or(visit.started, |(when, _)| *when);
+        if different.len() >= DIFFERENT {
+            findings.about(
+                visit,
+                Finding {
+                    confidence: Confidence::High,
+                    because: Some(format!(
+                        "{BURST} refusals in {:.0} s, of {} different credentials or paths that never worked, and {} answers; \
+                         programs with a stale token stay below 5 in a minute.",
+                        visit.started.since(first).as_secs_f64(),
+                        different.len(),
+                        client.answered.len()
+                    )),
+                    ..Finding::new(&DETECTOR, "burst", Subject::Client, Severity::Medium)
+                },
+            );
+        }
+    }
+
+    fn footprint(&self) -> usize {
+        let client = |client: &Client| 120 + 16 * client.refused.capacity() + 8 * client.answered.capacity();
+        self.clients.iter().map(|(_, entry)| client(entry)).sum::<usize>() + 40 * self.worked.len()
+    }
+}
+
+impl State {
+    /// Whether the credential is an old one rather than a made-up one.
+    fn is_stale(&self, visit: &Visit) -> bool {
+        let has_run_out = visit.facts.iter().any(|fact| {
+            matches!(fact, Fact::Token(token) if token.expires.is_some_and(|expires| jwt::seconds(visit.started) >= expires))
+        });
+        has_run_out || visit.credential.is_some_and(|credential| self.worked.get(&credential.hash).is_some())
+    }
+}
+
+fn keep(times: &mut Vec<Timestamp>, time: Timestamp) {
+    if times.len() == BURST {
+        times.remove(0);
+    }
+    times.push(time);
+}
+
+/// Whether this asks for a credential rather than uses one.
+fn is_login(visit: &Visit) -> bool {
+    visit.credential.is_none() && visit.context.method.as_deref() == Some("POST")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::behaviour::tests::{at, judge, visit};
+    use crate::identity::{Credential, CredentialKind};
+
+    fn with(credential: u64, seconds: f64, status: u16) -> Visit {
+        let mut visit = at(seconds, visit("10.0.0.1", "/orders", status));
+        visit.credential = Some(Credential { kind: CredentialKind::Jwt, hash: Hash(credential) });
+        visit
+    }
+
+    #[test]
+    fn one_made_up_token_after_another() {
+        let burst = (0..40).map(|n| with(n, n as f64, 401));
+        assert_eq!(judge(&REFUSALS, burst).0.len(), 21);
+        let slow = (0..40).map(|n| with(n, n as f64 * 10.0, 401));
+        assert!(judge(&REFUSALS, slow).0.is_empty());
+    }
+
+    #[test]
+    fn stale_tokens_of_an_office_and_one_bad_program_are_no_burst() {
+        let worked = (0..60).map(|n| with(n, 0.0, 200));
+        let stale = (0..180).map(|n| with(n % 60, 500.0 + n as f64 / 10.0, 401));
+        assert!(judge(&REFUSALS, worked.chain(stale)).0.is_empty());
+        let program = (0..500).map(|n| with(7, n as f64, 401));
+        assert!(judge(&REFUSALS, program).0.is_empty());
+    }
+}
