@@ -85,7 +85,7 @@ impl Objects {
 pub struct Object {
     /// The text that names it, percent-encoding undone.
     pub hash: Hash,
-    /// Its value, where it is a number.
+    /// Its value, where it is a number or a word with a number behind it (`ORD-00042`).
     pub number: Option<u64>,
     /// Where it stands.
     pub place: Place,
@@ -247,7 +247,7 @@ fn shape(request: &Request<'_>, hashing: &Hashing) -> Hash {
 fn objects(target: &[u8], hashing: &Hashing) -> Objects {
     let mut objects = Objects::default();
     let mut push = |text: &[u8], place| {
-        let number = std::str::from_utf8(text).ok().and_then(|digits| digits.parse().ok());
+        let number = number(text);
         objects.push(Object { hash: hashing.hash(text), number, place });
     };
     for (number, segment) in endpoint::segments(endpoint::path(target)).enumerate() {
@@ -265,8 +265,21 @@ fn objects(target: &[u8], hashing: &Hashing) -> Objects {
     objects
 }
 
+fn number(text: &[u8]) -> Option<u64> {
+    let digits = text.iter().rev().take_while(|octet| octet.is_ascii_digit()).count();
+    let (word, digits) = text.split_at_checked(text.len() - digits)?;
+    let is_word = word.iter().all(|octet| octet.is_ascii_alphabetic() || b"-_.".contains(octet));
+    std::str::from_utf8(digits).ok().filter(|_| is_word).and_then(|digits| digits.parse().ok())
+}
+
 /// Whether a parameter is called an id: `id`, `user_id`, `orderId`, `order_no`, `uuid`.
 fn is_id_name(name: &[u8]) -> bool {
+    // These name the request, or who sends it, and are new each time.
+    const OTHER: [&[u8]; 8] =
+        [b"request", b"correlation", b"trace", b"session", b"client", b"device", b"visitor", b"idempotency"];
+    if OTHER.iter().any(|other| name.get(..other.len()).is_some_and(|start| start.eq_ignore_ascii_case(other))) {
+        return false;
+    }
     let ends = |word: &[u8]| name.len() > word.len() && name.ends_with(word);
     [&b"id"[..], b"ID", b"uuid", b"no", b"number", b"ref", b"key"].contains(&name)
         || [&b"_id"[..], b"-id", b"Id", b"ID", b"_no", b"_uuid", b"_number", b"No", b"Number"].into_iter().any(ends)
@@ -286,7 +299,8 @@ mod tests {
         assert_eq!(two.as_slice()[1].hash, hashing.hash(b"A-17b-9"));
         assert!(of("/v1/users").as_slice().is_empty());
         assert_eq!(of("/1/2/3/4/5/6").as_slice().len(), OBJECTS);
-        let asked = of("/orders?page=2&order_id=17&idea=5");
+        assert_eq!(of("/orders/ORD-00042").as_slice()[0].number, Some(42));
+        let asked = of("/orders?page=2&order_id=17&idea=5&request_id=99");
         assert_eq!(asked.as_slice().iter().map(|object| object.number).collect::<Vec<_>>(), [Some(17)]);
     }
 

@@ -74,7 +74,7 @@ fn observe(seen: &mut Seen<'_>) {
         seen.visit.findings.push(Finding {
             confidence: Confidence::High,
             because: Some(format!("{what} sent in clear and accepted.")),
-            ..Finding::new(&IN_CLEAR, rule, if rule == "basic" { Subject::Endpoint } else { Subject::Server }, severity)
+            ..Finding::new(&IN_CLEAR, rule, Subject::Server, severity)
         });
     }
 }

@@ -8,14 +8,15 @@
 //! Sees: credential, path, status, content type. Misses: operations that never refused anybody and have innocent names;
 //! credentials in places that are not known (client certificates).
 //!
-//! Bounds: those of [`super::coverage`], and [`SERVERS`] servers.
+//! Bounds: those of [`super::coverage`], and [`SERVERS`] servers with at most [`EARLY`] answers that wait (2 KB each, 8 MB).
 
 use super::bounded::Bounded;
 use super::coverage::{Coverage, is_served};
 use super::{Behaviour, Fact, Findings, Judge, Seen};
 use crate::endpoint;
-use crate::finding::{Confidence, Detector, Family, Finding, Severity, Subject};
+use crate::finding::{Detector, Family, Finding, Severity, Subject};
 use crate::inspect::Settings;
+use crate::observation::ExchangeContext;
 use crate::visit::{Hash, Visit};
 
 static DETECTOR: Detector = Detector {
@@ -43,6 +44,9 @@ const SERVERS: usize = 4_096;
 
 /// Principals with a credential before a server counts as one that asks for them.
 const KEYED: usize = 3;
+
+/// Answers that wait until it is known whether a server asks for credentials.
+const EARLY: usize = 8;
 
 /// Callers who were answered about themselves before that says what an operation is for.
 const SELVES: usize = 3;
@@ -107,17 +111,30 @@ fn observe(seen: &mut Seen<'_>) {
 
 struct State {
     coverage: Coverage,
-    /// Principals that each server answered.
-    servers: Bounded<Hash, Vec<Hash>>,
+    /// What each server asks for.
+    servers: Bounded<Hash, Server>,
+}
+
+#[derive(Default)]
+struct Server {
+    /// Principals that were answered.
+    principals: Vec<Hash>,
+    /// Restricted operations that answered before it was known that the server asks for credentials.
+    early: Vec<(ExchangeContext, Restricted)>,
 }
 
 impl Judge for State {
     fn apply(&mut self, visit: &Visit, findings: &mut Findings<'_>) {
         let before = self.coverage.learn(visit);
         if let Some(principal) = visit.principal.filter(|_| is_served(visit)) {
-            let principals = self.servers.entry(visit.server, Vec::new);
+            let Server { principals, early } = self.servers.entry(visit.server, Server::default);
             if principals.len() < KEYED && !principals.contains(&principal) {
                 principals.push(principal);
+            }
+            if principals.len() == KEYED {
+                for (context, restricted) in std::mem::take(early) {
+                    findings.with_context(visit, context, told_restricted(restricted));
+                }
             }
         }
         let restricted = visit.facts.iter().find_map(|fact| match fact {
@@ -125,41 +142,41 @@ impl Judge for State {
             _ => None,
         });
         let Some(restricted) = restricted else { return };
-        let asks = self.servers.get(&visit.server).map_or(0, Vec::len) >= KEYED;
-        let is_personal = before.selves.len() >= SELVES;
-        let (rule, severity, why) = if let Some(restricted) = restricted.filter(|_| asks) {
-            let severity = if restricted == Restricted::Powerful { Severity::High } else { Severity::Medium };
-            let why = format!(
-                "Its path says that it is not for everybody; the server answers {KEYED} principals or more with a credential, \
-                 this operation {} times with and {} times without one.",
-                before.keyed,
-                before.open + 1
-            );
-            ("restricted", severity, why)
-        } else if before.keyed > 0 && (is_personal || before.closed > 0) {
-            let why = format!(
+        if let Some(restricted) = restricted {
+            let server = self.servers.entry(visit.server, Server::default);
+            if server.principals.len() >= KEYED {
+                findings.about(visit, told_restricted(restricted));
+            } else if server.early.len() < EARLY {
+                server.early.push((visit.context.clone(), restricted));
+            }
+            return;
+        }
+        if before.keyed > 0 && (before.selves.len() >= SELVES || before.closed > 0) {
+            let because = Some(format!(
                 "The operation answered {} times with a credential, for at least {} callers about themselves, and refused {} \
                  without one.",
                 before.keyed,
                 before.selves.len(),
                 before.closed
-            );
-            ("unlike_others", Severity::Medium, why)
-        } else {
-            return;
-        };
-        findings.about(
-            visit,
-            Finding {
-                confidence: Confidence::Medium,
-                because: Some(why),
-                ..Finding::new(&DETECTOR, rule, Subject::Endpoint, severity)
-            },
-        );
+            ));
+            let finding = Finding::new(&DETECTOR, "unlike_others", Subject::Endpoint, Severity::Medium);
+            findings.about(visit, Finding { because, ..finding });
+        }
     }
 
     fn footprint(&self) -> usize {
-        self.coverage.footprint() + 120 * self.servers.len()
+        let early: usize = self.servers.iter().map(|(_, server)| 200 * server.early.capacity()).sum();
+        self.coverage.footprint() + 160 * self.servers.len() + early
+    }
+}
+
+fn told_restricted(restricted: Restricted) -> Finding {
+    let severity = if restricted == Restricted::Powerful { Severity::High } else { Severity::Medium };
+    Finding {
+        because: Some(format!(
+            "Its path says that it is not for everybody, and the server answers at least {KEYED} principals with a credential."
+        )),
+        ..Finding::new(&DETECTOR, "restricted", Subject::Endpoint, severity)
     }
 }
 
@@ -190,6 +207,9 @@ mod tests {
             judge(&MISSING_AUTH, crowd().chain([open("/admin/export", Some(Restricted::Powerful))]));
         assert_eq!(observations.len(), 1);
         assert_eq!(observations[0].findings[0].severity, Severity::High);
+        // One that comes before the others is told behind them.
+        let early = [open("/admin/export", Some(Restricted::Powerful))];
+        assert_eq!(judge(&MISSING_AUTH, early.into_iter().chain(crowd())).0.len(), 1);
         // On a server that asks nobody for anything it is meant to be.
         assert!(judge(&MISSING_AUTH, [open("/admin/export", Some(Restricted::Powerful))]).0.is_empty());
         assert!(judge(&MISSING_AUTH, crowd().chain([open("/products", None)])).0.is_empty());

@@ -27,6 +27,7 @@ use super::{Behaviour, Fact, Findings, Judge};
 use crate::finding::{Confidence, Detector, Family, Finding, Severity, Subject};
 use crate::identity::CredentialKind;
 use crate::inspect::Settings;
+use crate::observation::ExchangeContext;
 use crate::time::Timestamp;
 use crate::visit::{Actor, Hash, Hashing, Object, Outcome, Place, Visit};
 
@@ -84,6 +85,9 @@ const RULE: u32 = 8;
 /// Different objects that are told apart for each walk: as many as decide.
 const DISTINCT: usize = 128;
 
+/// Changes that wait until it is known what is the rule at a resource: where more come, keeping to one's own is not.
+const CHANGES: usize = 2;
+
 const WALKS: usize = 16_384;
 const LEDGER: usize = 1 << 19;
 const RESOURCES: usize = 16_384;
@@ -119,6 +123,8 @@ struct Walk {
     missing: u32,
     /// Shown to somebody else only.
     others: u32,
+    /// Shown to several others.
+    shared: u32,
 }
 
 /// What is usual at a resource, for one kind of credential.
@@ -127,6 +133,10 @@ struct Resource {
     own: u32,
     foreign: u32,
     keepers: Vec<Hash>,
+    /// Principals that used their own subject as the id.
+    selves: Vec<Hash>,
+    /// Changes of foreign objects before it was known what is the rule here.
+    changes: Vec<(Actor, ExchangeContext)>,
     accepted: u32,
     refused: u32,
     /// The longest walks, longest first.
@@ -186,12 +196,12 @@ impl State {
         }
         if is_own || is_made {
             if is_accepted {
-                usual.own = usual.own.saturating_add(1);
-                if let Some(principal) = visit.principal
-                    && usual.keepers.len() < 16
-                    && !usual.keepers.contains(&principal)
-                {
-                    usual.keepers.push(principal);
+                usual.keep(visit, object);
+                if usual.is_rule() {
+                    let told = foreign_change(usual);
+                    for (_, context) in std::mem::take(&mut usual.changes) {
+                        findings.with_context(visit, context, told.clone());
+                    }
                 }
             }
             return;
@@ -202,21 +212,23 @@ impl State {
         }
         let is_new = !walk.objects.contains(&object.hash);
         if is_new && walk.objects.len() < DISTINCT {
-            walk.note(
-                visit.outcome,
-                object,
-                owner,
-                holder.is_some_and(|holder| holder.is_only && holder.actor != actor),
-            );
+            walk.note(visit.outcome, object, owner);
+            walk.others += u32::from(holder.is_some_and(|holder| holder.is_only && holder.actor != actor));
+            walk.shared += u32::from(holder.is_some_and(|holder| !holder.is_only));
         }
         let is_rule = usual.is_rule();
         let others = usual.others(actor, walk.objects.len());
         if is_accepted {
             usual.foreign = usual.foreign.saturating_add(u32::from(is_new));
         }
-        let is_public = self.public.get(&operation).is_some();
-        if is_new && is_accepted && is_rule && !is_public && is_change(visit) && visit.credential.is_some() {
-            findings.about(visit, foreign_change(usual));
+        // What several people were shown is nobody's own.
+        let is_public = self.public.get(&operation).is_some() || walk.shared * 2 > walk.objects.len() as u32;
+        if is_new && is_change(visit) && visit.credential.is_some() && !is_public {
+            if is_rule {
+                findings.about(visit, foreign_change(usual));
+            } else if usual.changes.len() < CHANGES {
+                usual.changes.push((actor, visit.context.clone()));
+            }
         }
         let cautious = self.blind.get(&actor).is_some() || !is_rule;
         let least = (2 * others).max(if cautious { 2 * WALKED } else { WALKED });
@@ -268,7 +280,7 @@ impl Judge for State {
 }
 
 impl Walk {
-    fn note(&mut self, outcome: Outcome, object: Object, owner: Option<Hash>, is_others: bool) {
+    fn note(&mut self, outcome: Outcome, object: Object, owner: Option<Hash>) {
         self.objects.push(object.hash);
         self.numbers.extend(object.number);
         if let Some(owner) = owner
@@ -282,7 +294,6 @@ impl Walk {
             Outcome::Refused => self.refused += 1,
             _ => self.missing += 1,
         }
-        self.others += u32::from(is_others);
     }
 
     /// What says that these were not theirs to know, and how bad it is.
@@ -328,9 +339,27 @@ impl Walk {
 }
 
 impl Resource {
-    /// Whether people keep to their own here.
+    /// Takes an access to an own object.
+    fn keep(&mut self, visit: &Visit, object: Object) {
+        self.own = self.own.saturating_add(1);
+        let Some(principal) = visit.principal else { return };
+        let note = |principals: &mut Vec<Hash>| {
+            if principals.len() < 16 && !principals.contains(&principal) {
+                principals.push(principal);
+            }
+        };
+        note(&mut self.keepers);
+        if object.hash == principal {
+            note(&mut self.selves);
+        }
+    }
+
+    /// Whether people keep to their own here. Where the id is the caller's own subject, fewer accesses say so. The longest
+    /// walk is not asked.
     fn is_rule(&self) -> bool {
-        self.keepers.len() >= KEEPERS && self.own >= RULE * self.foreign.saturating_sub(self.longest()).max(1)
+        let foreign = self.foreign.saturating_sub(self.longest());
+        let is_by_subject = self.selves.len() > KEEPERS && foreign == 0;
+        self.keepers.len() >= KEEPERS && (is_by_subject || self.own >= RULE * foreign.max(1))
     }
 
     fn longest(&self) -> u32 {
@@ -489,6 +518,17 @@ mod tests {
     }
 
     #[test]
+    fn what_several_were_shown_is_nobodys_own() {
+        let lists = (50..53).map(|who| {
+            let mut list = asks(who, "/things", 0, 200);
+            list.objects = Objects::default();
+            shows(list, 3_000..3_100, None)
+        });
+        let walk = (3_000..3_100).map(|id| asks(7, "/orders/7", id, if id % 4 == 0 { 404 } else { 200 }));
+        assert!(severities(crowd().chain(lists).chain(walk)).iter().all(|severity| *severity < Severity::High));
+    }
+
+    #[test]
     fn a_job_that_alone_has_its_kind_of_key_and_finds_everything_is_no_walk() {
         let job = (0..200).map(|id| {
             let mut asks = asks(7, "/orders/7", id, 200);
@@ -508,8 +548,12 @@ mod tests {
         let (observations, _) = judge(&OBJECT_WALK, crowd().chain([change(100, 1_001), change(7, 1_001)]));
         assert_eq!(observations.len(), 1);
         assert_eq!(observations[0].findings[0].detector.name, "auth.foreign_change");
-        // Before it is known that they do, nothing is said.
-        assert!(severities([change(7, 1_001)].into_iter().chain(crowd())).is_empty());
+        // One that comes before it is known is told when it is.
+        let (observations, _) = judge(&OBJECT_WALK, [change(7, 1_001)].into_iter().chain(crowd()));
+        assert_eq!(observations.len(), 1);
+        // Where everybody changes everything, nothing is said.
+        let wiki = (0..20).map(|who| change(100 + who, who));
+        assert!(severities(wiki).is_empty());
     }
 
     #[test]

@@ -57,7 +57,6 @@ const WORDS: [&str; 61] = [
     "devsecret",
     "demo",
     "example",
-   
     "private",
     "privatekey",
     "signingkey",
