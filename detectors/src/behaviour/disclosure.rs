@@ -230,9 +230,9 @@ mod tests {
         let hash = |text: &[u8]| Hash(known.iter().position(|word| word.as_bytes() == text).unwrap_or(999) as u64);
         let mut scan = Scan { shown: Shown { ids: Vec::new(), owner: None, is_all: true }, hash: &hash };
         if content.starts_with(['{', '[']) {
-            scan.json(content.as_bytes())
+            scan.json(content.as_bytes());
         } else {
-            scan.words(content.as_bytes())
+            scan.words(content.as_bytes());
         }
         let name = |hash: &Hash| known.get(hash.0 as usize).cloned().unwrap_or_default();
         (scan.shown.ids.iter().map(name).collect(), scan.shown.owner.as_ref().map(name))

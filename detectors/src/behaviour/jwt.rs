@@ -91,9 +91,12 @@ enum Algorithm {
 /// Header parameters that are there to mislead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Trick {
-    KeyFromElsewhere,
-    KeyInside,
-    KeyIdWithSyntax,
+    /// Where the key is to be fetched.
+    Reference,
+    /// The key itself.
+    Embedded,
+    /// A key id that is a path or a piece of a query.
+    Syntax,
 }
 
 /// A signature to try, in memory until the behaviour stage has looked at it.
@@ -157,15 +160,15 @@ fn algorithm(header: &JoseHeader, token: &Jwt<'_>) -> Algorithm {
 
 fn trick(header: &JoseHeader) -> Option<Trick> {
     if header.jku.is_some() || header.x5u.is_some() {
-        return Some(Trick::KeyFromElsewhere);
+        return Some(Trick::Reference);
     }
     if header.jwk.is_some() {
-        return Some(Trick::KeyInside);
+        return Some(Trick::Embedded);
     }
     let has_syntax = header.kid.as_ref().and_then(serde_json::Value::as_str).is_some_and(|kid| {
         kid.contains("../") || kid.starts_with('/') || kid.contains(['\'', '"', ';', '|', '`', '\0', '\\', '$'])
     });
-    has_syntax.then_some(Trick::KeyIdWithSyntax)
+    has_syntax.then_some(Trick::Syntax)
 }
 
 fn signed(header: &JoseHeader, token: &Jwt<'_>) -> Option<Signed> {
@@ -289,11 +292,9 @@ impl State {
 fn attempt(visit: &Visit, token: &Token, is_accepted: bool) -> Option<Told> {
     let (rule, what) = match (token.algorithm, token.trick) {
         (Algorithm::None, _) => ("unsigned", "The token is not signed"),
-        (_, Some(Trick::KeyFromElsewhere)) => ("key_from_elsewhere", "The token says where its key is to be fetched"),
-        (_, Some(Trick::KeyInside)) => ("key_inside", "The token brings its own key"),
-        (_, Some(Trick::KeyIdWithSyntax)) => {
-            ("key_id_with_syntax", "The token's key id is a path or a piece of a query")
-        }
+        (_, Some(Trick::Reference)) => ("key_from_elsewhere", "The token says where its key is to be fetched"),
+        (_, Some(Trick::Embedded)) => ("key_inside", "The token brings its own key"),
+        (_, Some(Trick::Syntax)) => ("key_id_with_syntax", "The token's key id is a path or a piece of a query"),
         _ => return None,
     };
     // Some issuers do name the place of their keys: acceptance alone says little there.
@@ -391,7 +392,7 @@ mod tests {
         let unsigned = || Token { algorithm: Algorithm::None, ..token() };
         assert_eq!(rules([refused(), sent(unsigned(), 1.0, 200)]), [("unsigned", Severity::High)]);
         assert_eq!(rules([sent(unsigned(), 1.0, 401)]), [("unsigned", Severity::Low)]);
-        let path = Token { trick: Some(Trick::KeyIdWithSyntax), ..token() };
+        let path = Token { trick: Some(Trick::Syntax), ..token() };
         assert_eq!(rules([sent(path, 1.0, 401)]), [("key_id_with_syntax", Severity::Low)]);
     }
 

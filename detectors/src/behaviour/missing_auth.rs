@@ -86,6 +86,10 @@ fn observe(seen: &mut Seen<'_>) {
     if is_page || response.content.len < 16 || [&b"OPTIONS"[..], b"HEAD"].contains(&request.method) {
         return;
     }
+    // Who logs in has no credential yet.
+    if super::user_names::purpose(request).is_some() {
+        return;
+    }
     // A credential in the query is one.
     if endpoint::parameters(request.target).any(|(name, _)| super::credential_transport::is_credential_name(name)) {
         return;
@@ -151,7 +155,7 @@ impl Judge for State {
             }
             return;
         }
-        if before.keyed > 0 && (before.selves.len() >= SELVES || before.closed > 0) {
+        if before.keyed > 0 && (before.selves.len() >= SELVES || before.closed > before.open) {
             let because = Some(format!(
                 "The operation answered {} times with a credential, for at least {} callers about themselves, and refused {} \
                  without one.",

@@ -67,6 +67,9 @@ pub(crate) static OBJECT_WALK: Behaviour = Behaviour {
 /// theirs are shown to them first; from caches and bookmarks come a handful.
 const WALKED: usize = 10;
 
+/// Foreign objects before that is told where the ids are those of the callers themselves: a family's accounts are fewer.
+const BY_SUBJECT: usize = 5;
+
 /// Foreign objects that were refused or not there before that alone is told: dead links of one person are a handful.
 const DENIED: u32 = 15;
 
@@ -125,6 +128,17 @@ struct Walk {
     others: u32,
     /// Shown to several others.
     shared: u32,
+}
+
+/// What others with the same kind of credential do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Norm {
+    /// There are none, or too few.
+    Unknown,
+    /// They keep to what they were shown.
+    Peers,
+    /// They use their own subject as the id.
+    OwnSubject,
 }
 
 /// What is usual at a resource, for one kind of credential.
@@ -231,12 +245,21 @@ impl State {
             }
         }
         let cautious = self.blind.get(&actor).is_some() || !is_rule;
-        let least = (2 * others).max(if cautious { 2 * WALKED } else { WALKED });
+        let is_by_subject = usual.is_by_subject();
+        let least = (2 * others).max(match (cautious, is_by_subject) {
+            (_, true) => BY_SUBJECT,
+            (true, false) => 2 * WALKED,
+            (false, false) => WALKED,
+        });
         let is_known = usual.accepted > 0 || usual.refused > 0;
         if (is_new || walk.objects.len() == DISTINCT) && walk.objects.len() >= least && is_known {
             // A program that alone has its kind of credential has its ids from somewhere.
-            let has_peers = is_rule || usual.keepers.len() >= KEEPERS;
-            if let Some((severity, why)) = walk.sign(is_public, has_peers) {
+            let norm = match (is_by_subject, is_rule || usual.keepers.len() >= KEEPERS) {
+                (true, _) => Norm::OwnSubject,
+                (false, true) => Norm::Peers,
+                (false, false) => Norm::Unknown,
+            };
+            if let Some((severity, why)) = walk.sign(is_public, norm) {
                 findings.about(visit, told(walk, visit, severity, &why, others));
             }
         }
@@ -247,7 +270,9 @@ impl Judge for State {
     fn apply(&mut self, visit: &Visit, findings: &mut Findings<'_>) {
         // Whoever has no valid token asks for nothing yet: that is a refusal of the token, not of the object.
         let is_unknown = visit.context.status == Some(401);
-        let is_answer = matches!(visit.outcome, Outcome::Accepted | Outcome::Refused | Outcome::NotFound);
+        // A redirection says neither: it may lead to the object or to a log-in.
+        let is_answer = matches!(visit.context.status, Some(200..=299 | 304))
+            || matches!(visit.outcome, Outcome::Refused | Outcome::NotFound);
         if is_answer && !is_unknown && !visit.objects.as_slice().is_empty() {
             let operation = operation(visit, &self.hashing);
             let is_served = matches!(visit.context.status, Some(200..=299));
@@ -297,7 +322,7 @@ impl Walk {
     }
 
     /// What says that these were not theirs to know, and how bad it is.
-    fn sign(&self, is_public: bool, has_peers: bool) -> Option<(Severity, String)> {
+    fn sign(&self, is_public: bool, norm: Norm) -> Option<(Severity, String)> {
         let denied = self.refused + self.missing;
         let all = self.accepted + denied;
         let runs = self.runs();
@@ -307,16 +332,16 @@ impl Walk {
         if is_public || self.accepted < 3 {
             return None;
         }
-        let why = if self.owners.len() >= OWNERS {
+        let why = if norm == Norm::OwnSubject && self.accepted as usize >= BY_SUBJECT {
+            "everybody else used their own subject as the id".to_owned()
+        } else if self.owners.len() >= OWNERS {
             format!("they belong to {} different owners", self.owners.len())
         } else if self.others >= OTHERS {
             format!("{} had been shown to somebody else only", self.others)
         } else if denied * 5 >= all {
             format!("{denied} were refused or not there")
-        } else if let Some(runs) = runs.filter(|_| has_peers) {
-            runs
         } else {
-            return None;
+            runs.filter(|_| norm == Norm::Peers)?
         };
         Some((Severity::High, why))
     }
@@ -358,8 +383,12 @@ impl Resource {
     /// walk is not asked.
     fn is_rule(&self) -> bool {
         let foreign = self.foreign.saturating_sub(self.longest());
-        let is_by_subject = self.selves.len() > KEEPERS && foreign == 0;
-        self.keepers.len() >= KEEPERS && (is_by_subject || self.own >= RULE * foreign.max(1))
+        self.is_by_subject() || self.keepers.len() >= KEEPERS && self.own >= RULE * foreign.max(1)
+    }
+
+    /// Whether the ids are those of the callers, and everybody uses their own.
+    fn is_by_subject(&self) -> bool {
+        self.selves.len() > KEEPERS && self.foreign <= self.longest()
     }
 
     fn longest(&self) -> u32 {
@@ -518,6 +547,21 @@ mod tests {
     }
 
     #[test]
+    fn a_few_are_enough_where_the_ids_are_those_of_the_callers() {
+        let selves = || (1..6).map(|who| asks(who, "/users/7", who, 200));
+        let few = (0..5).map(|n| asks(7, "/users/7", 100 + n * 1_000, 200));
+        assert_eq!(severities(selves().chain(few)), [Severity::High]);
+        let family = (0..4).map(|n| asks(7, "/users/7", 100 + n, 200));
+        assert!(severities(selves().chain(family)).is_empty());
+    }
+
+    #[test]
+    fn redirections_to_a_login_are_no_answers() {
+        let walk = (0..60).map(|n| asks(7, "/orders/7", n, 302));
+        assert!(severities(crowd().chain(walk)).is_empty());
+    }
+
+    #[test]
     fn what_several_were_shown_is_nobodys_own() {
         let lists = (50..53).map(|who| {
             let mut list = asks(who, "/things", 0, 200);
@@ -562,7 +606,8 @@ mod tests {
         let walk = (0..30).map(|n| asks(7, "/orders/7", 10 + n, 200));
         let (observations, footprint) =
             judge(&OBJECT_WALK, crowd().chain(many(1 << 30)).chain(walk).chain(many(1 << 32)));
-        assert_eq!(observations.len(), 21);
+        // In this crowd the ids are those of the callers, so five are enough.
+        assert_eq!(observations.len(), 26);
         assert!(footprint < 90 << 20, "{footprint}");
     }
 }

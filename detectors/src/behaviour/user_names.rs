@@ -62,8 +62,9 @@ pub struct Asked {
     purpose: Purpose,
 }
 
+/// What an operation wants an account's name for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Purpose {
+pub(super) enum Purpose {
     LogIn,
     /// Reset, registration, a question whether a name is taken.
     Other,
@@ -84,7 +85,8 @@ fn observe(seen: &mut Seen<'_>) {
     seen.visit.facts.push(Fact::AccountName(asked));
 }
 
-fn purpose(request: &Request<'_>) -> Option<Purpose> {
+/// What an operation wants an account's name for, by the words of its path.
+pub(super) fn purpose(request: &Request<'_>) -> Option<Purpose> {
     const LOG_IN: [&[u8]; 8] =
         [b"login", b"signin", b"logon", b"session", b"authenticate", b"auth", b"token", b"authorize"];
     const OTHER: [&[u8]; 13] = [
