@@ -88,6 +88,8 @@ pub(crate) static BEHAVIOURS: &[&Behaviour] = &[
     &behaviour::refusals::REFUSALS,
     &behaviour::token_reuse::TOKEN_REUSE,
     &behaviour::user_names::USER_NAMES,
+    &behaviour::error_leak::ERROR_LEAK,
+    &behaviour::injection::INJECTION,
 ];
 
 /// What each detector is, sorted by name.

@@ -10,6 +10,7 @@ mod coverage;
 pub(crate) mod credential_transport;
 mod disclosure;
 mod endpoints;
+pub(crate) mod error_leak;
 pub(crate) mod forced_browsing;
 pub(crate) mod jwt;
 pub(crate) mod missing_auth;
@@ -18,6 +19,7 @@ pub(crate) mod refusals;
 pub(crate) mod token_reuse;
 pub(crate) mod user_names;
 mod weak_secrets;
+pub(crate) mod injection;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -75,6 +77,10 @@ pub enum Fact {
     Token(Box<jwt::Token>),
     /// Data were answered to a request without a credential.
     Unauthenticated(Option<missing_auth::Restricted>),
+    /// Values that parse as code of an interpreter.
+    Payloads(Box<[injection::Payload]>),
+    /// The longest run of equal characters among a request's values.
+    Run(u32),
 }
 
 /// Takes findings of behaviour detectors.
