@@ -1,12 +1,14 @@
 //! Runs every exchange detector over an exchange.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::endpoint;
 use crate::evidence::Scene;
 use crate::exchange::{Content, Exchange, Octets};
 use crate::finding::{Family, Finding, Severity, Subject};
 use crate::kind::SEVERAL;
+use crate::openapi::OpenApi;
 use crate::path::Paths;
 use crate::registry::{EntityType, detectors};
 use crate::scan::layout::Layout;
@@ -22,6 +24,8 @@ pub struct Settings {
     pub principal_key: Option<[u8; 32]>,
     /// Names of detectors or families to run; `None` runs all.
     pub only: Option<Vec<String>>,
+    /// What the interface is documented to offer, where that is known.
+    pub openapi: Option<Arc<OpenApi>>,
 }
 
 impl Settings {
@@ -59,6 +63,7 @@ impl fmt::Debug for Settings {
             .field("evidence_key", &key)
             .field("has_principal_key", &self.principal_key.is_some())
             .field("only", &self.only)
+            .field("has_openapi", &self.openapi.is_some())
             .finish()
     }
 }

@@ -13,6 +13,7 @@ pub mod identity;
 pub mod inspect;
 mod kind;
 pub mod observation;
+pub mod openapi;
 mod path;
 mod pii;
 pub mod registry;

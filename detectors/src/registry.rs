@@ -90,6 +90,7 @@ pub(crate) static BEHAVIOURS: &[&Behaviour] = &[
     &behaviour::user_names::USER_NAMES,
     &behaviour::error_leak::ERROR_LEAK,
     &behaviour::injection::INJECTION,
+    &behaviour::inventory::INVENTORY,
 ];
 
 /// What each detector is, sorted by name.

@@ -26,8 +26,12 @@ pub mod table;
 mod text;
 mod verify;
 
+use std::io::Read as _;
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use apitap_detectors::openapi::OpenApi;
 use args::{Apitap, Command, Common};
 
 use crate::config::{self, Config, ConfigError};
@@ -151,10 +155,32 @@ fn worker_settings(config: &Config) -> worker::Settings {
 }
 
 /// Settings of the detectors in `list`, else of the configured ones.
-fn detectors(list: Option<&str>, config: &Config, keys: &Keys) -> Result<apitap_detectors::inspect::Settings, String> {
+fn detectors(
+    list: Option<&str>,
+    openapi: Option<&Path>,
+    config: &Config,
+    keys: &Keys,
+) -> Result<apitap_detectors::inspect::Settings, String> {
     let list = list.unwrap_or(&config.detectors.enabled);
     let only = apitap_detectors::inspect::Settings::parse_only(list).map_err(|error| error.to_string())?;
-    Ok(apitap_detectors::inspect::Settings { only, evidence_key: keys.evidence(), principal_key: keys.principal() })
+    let openapi = openapi.map(read_openapi).transpose()?.map(Arc::new);
+    let (evidence_key, principal_key) = (keys.evidence(), keys.principal());
+    Ok(apitap_detectors::inspect::Settings { only, evidence_key, principal_key, openapi })
+}
+
+/// The largest OpenAPI document that is read, in octets: those of the largest public interfaces have a tenth of it.
+const OPENAPI_LIMIT: u64 = 128 << 20;
+
+/// Reads an OpenAPI document.
+fn read_openapi(path: &Path) -> Result<OpenApi, String> {
+    let told = |what: String| format!("{}: cannot be used as an OpenAPI document: {what}", path.display());
+    let file = std::fs::File::open(path).map_err(|error| told(error.to_string()))?;
+    let mut text = String::new();
+    file.take(OPENAPI_LIMIT + 1).read_to_string(&mut text).map_err(|error| told(error.to_string()))?;
+    if text.len() as u64 > OPENAPI_LIMIT {
+        return Err(told("it is larger than 128 MiB".into()));
+    }
+    OpenApi::parse(&text).map_err(|error| told(error.to_string()))
 }
 
 /// The machine's name: with it in their ids, alerts of different sensors stay apart.

@@ -62,7 +62,7 @@ fn start(args: &RunArgs, config: &Config) -> Result<Running, (Exit, String)> {
     let state = state.ok_or_else(|| usage("no place for the installation's key; name one with --state DIR".into()))?;
     let keys = Keys::load_or_create(&state).map_err(|error| usage(error.to_string()))?;
     let mut settings = worker::Settings {
-        detectors: detectors(args.detectors.as_deref(), config, &keys).map_err(usage)?,
+        detectors: detectors(args.detectors.as_deref(), args.openapi.as_deref(), config, &keys).map_err(usage)?,
         ..super::worker_settings(config)
     };
     settings.http.open_responses = OpenResponses::Tell;

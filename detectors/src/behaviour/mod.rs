@@ -20,6 +20,7 @@ pub(crate) mod token_reuse;
 pub(crate) mod user_names;
 mod weak_secrets;
 pub(crate) mod injection;
+pub(crate) mod inventory;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -31,6 +32,7 @@ use crate::exchange::Exchange;
 use crate::finding::{Detector, Finding};
 use crate::inspect::Settings;
 use crate::observation::{ExchangeContext, Observation};
+use crate::openapi::OpenApi;
 use crate::registry::BEHAVIOURS;
 use crate::visit::{Hash, Hashing, Visit};
 
@@ -52,6 +54,8 @@ pub(crate) struct Seen<'a> {
     pub(crate) visit: &'a mut Visit,
     /// How values become hashes.
     pub(crate) hashing: &'a Hashing,
+    /// What the interface is documented to offer.
+    pub(crate) openapi: Option<&'a OpenApi>,
 }
 
 /// The state of a behaviour detector.
@@ -77,6 +81,8 @@ pub enum Fact {
     Token(Box<jwt::Token>),
     /// Data were answered to a request without a credential.
     Unauthenticated(Option<missing_auth::Restricted>),
+    /// What the OpenAPI document says of it.
+    Documented(inventory::Documented),
     /// Values that parse as code of an interpreter.
     Payloads(Box<[injection::Payload]>),
     /// The longest run of equal characters among a request's values.
@@ -103,12 +109,13 @@ impl Findings<'_> {
 /// The behaviour detectors of one worker: what they note.
 pub struct Observer {
     behaviours: Vec<&'static Behaviour>,
+    openapi: Option<Arc<OpenApi>>,
 }
 
 impl Observer {
     /// The detectors that run.
     pub fn new(settings: &Settings) -> Self {
-        Self { behaviours: running(settings) }
+        Self { behaviours: running(settings), openapi: settings.openapi.clone() }
     }
 
     /// Whether no behaviour detector runs.
@@ -118,7 +125,7 @@ impl Observer {
 
     /// Notes facts about `exchange` in its `visit`.
     pub fn observe(&self, exchange: &Exchange<'_>, visit: &mut Visit, hashing: &Hashing) {
-        let mut seen = Seen { exchange, visit, hashing };
+        let mut seen = Seen { exchange, visit, hashing, openapi: self.openapi.as_deref() };
         for behaviour in &self.behaviours {
             (behaviour.observe)(&mut seen);
         }

@@ -37,6 +37,9 @@ pub struct ReadArgs {
     /// Which detectors run: 'all', 'none', or a list of families and names [default: all]
     #[arg(long, value_name = "all|none|LIST")]
     pub detectors: Option<String>,
+    /// The interface's OpenAPI document, JSON or YAML: tell what it does not have, and what it has and nobody calls
+    #[arg(long, value_name = "FILE")]
+    pub openapi: Option<PathBuf>,
     /// How many workers share the connections; the output is the same for any number
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: u16,
@@ -79,6 +82,9 @@ pub struct RunArgs {
     /// Which detectors run: 'all', 'none', or a list of families and names [default: all]
     #[arg(long, value_name = "all|none|LIST")]
     pub detectors: Option<String>,
+    /// The interface's OpenAPI document, JSON or YAML: tell what it does not have, and what it has and nobody calls
+    #[arg(long, value_name = "FILE")]
+    pub openapi: Option<PathBuf>,
 }
 
 /// Where an output goes.

@@ -99,6 +99,8 @@ pub(crate) static INJECTION: Behaviour = Behaviour {
 const VALUES: usize = 4;
 /// How many of these have to be such as people do not write.
 const SURE: u32 = 2;
+/// Different values such as people do not write, which are enough alone.
+const SURE_ALONE: u32 = 3;
 /// Values that are told apart for each client.
 const KEPT: usize = 32;
 /// How long a client may be quiet until it starts anew.
@@ -138,6 +140,8 @@ struct Client {
     kinds: Vec<Kind>,
     sure: u32,
     impressed: u32,
+    /// The endpoint that failed at a value which ends a string and does not go on.
+    broke: Option<Hash>,
 }
 
 /// An endpoint's answers to requests without payloads.
@@ -153,6 +157,8 @@ enum Impression {
     Shown(Effect),
     /// The answer is this many octets, and others at most so many.
     Larger(u64, u64),
+    /// It was accepted, where the same client's lone quote had made the server fail.
+    AcceptedAfterFailure,
     /// The answer took so long, and others at most so long.
     Slower(Span, Span),
     None,
@@ -181,7 +187,11 @@ impl Judge for State {
         }
         client.last = visit.started;
         for payload in payloads {
-            let impression = impression(payload, visit, answers);
+            let broke = client.broke == Some(Hash(key));
+            let impression = impression(payload, visit, answers, broke);
+            if payload.kind == Kind::Sql && payload.weight == Weight::Weak && visit.outcome == Outcome::Failed {
+                client.broke = Some(Hash(key));
+            }
             let is_new = !client.values.contains(&payload.value);
             if is_new && client.values.len() < KEPT {
                 client.values.push(payload.value);
@@ -194,7 +204,7 @@ impl Judge for State {
             client.impressed += u32::from(finding.severity >= Severity::Medium);
             findings.about(visit, finding);
         }
-        if client.values.len() >= VALUES && client.sure >= SURE {
+        if client.values.len() >= VALUES && client.sure >= SURE || client.sure >= SURE_ALONE {
             findings.about(visit, campaign(client, visit));
         }
     }
@@ -207,9 +217,12 @@ impl Judge for State {
     }
 }
 
-fn impression(payload: &Payload, visit: &Visit, answers: Option<&Answers>) -> Impression {
+fn impression(payload: &Payload, visit: &Visit, answers: Option<&Answers>, broke: bool) -> Impression {
     if let Some(effect) = payload.effect.filter(|effect| *effect != Effect::Failed) {
         return Impression::Shown(effect);
+    }
+    if broke && payload.kind == Kind::Sql && payload.weight == Weight::Sure && visit.outcome == Outcome::Accepted {
+        return Impression::AcceptedAfterFailure;
     }
     if let Some(answers) = answers.filter(|answers| answers.count >= KNOWN) {
         // A condition that is always true gives everything there is.
@@ -236,6 +249,9 @@ fn attempt(payload: &Payload, impression: &Impression) -> Option<Finding> {
         Impression::Shown(Effect::Failed) if is_sure => (Severity::Medium, "effect", Effect::Failed.as_str().into()),
         Impression::Larger(is, was) => {
             (Severity::High, "effect", format!("the answer has {is} octets, others have {was} at most"))
+        }
+        Impression::AcceptedAfterFailure => {
+            (Severity::High, "effect", "the server accepted it after it had failed at a lone quote".into())
         }
         Impression::Slower(is, was) => (
             Severity::High,
@@ -346,6 +362,17 @@ mod tests {
         assert!(severities(same).iter().all(|(_, severity)| *severity == Severity::Low));
         let crowd = (0..9).map(|n| tried(&format!("10.0.0.{n}"), n, None)).collect();
         assert!(severities(crowd).iter().all(|(_, severity)| *severity == Severity::Low));
+    }
+
+    #[test]
+    fn what_is_accepted_after_a_lone_quote_failed_is_an_effect() {
+        let mut probe = visit("10.0.0.1", "/search", 500);
+        let quote = Payload { effect: Some(Effect::Failed), ..Payload::new(Kind::Sql, Weight::Weak) };
+        probe.facts.push(Fact::Payloads([quote].into()));
+        assert_eq!(severities(vec![probe.clone(), tried("10.0.0.1", 1, None)]), [("injection.sql", Severity::High)]);
+        // A name with an apostrophe alone is none, and another client's is another matter.
+        assert!(severities(vec![probe.clone()]).is_empty());
+        assert_eq!(severities(vec![probe, tried("10.0.0.2", 1, None)]), [("injection.sql", Severity::Low)]);
     }
 
     #[test]

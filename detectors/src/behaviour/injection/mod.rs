@@ -118,12 +118,14 @@ fn observe(seen: &mut Seen<'_>) {
     let Some(request) = &seen.exchange.request else { return };
     let (mut payloads, mut lower, mut references) = (Vec::new(), Vec::new(), Vec::new());
     let mut run = 0;
+    let has_failed = seen.exchange.response.as_ref().is_some_and(|response| response.status >= 500);
     values::each(request, &mut |value| {
         if !value.is_name && matches!(value.place, Place::Query | Place::Content) && value.text.len() >= redos::RUN {
             run = run.max(redos::run(value.text));
         }
         if payloads.len() < PAYLOADS
             && let Some(mut payload) = read(&value, &mut lower, &mut references)
+                .or_else(|| has_failed.then(|| sql::lone_quote(value.text)).flatten())
         {
             payload.value = seen.hashing.hash(value.text);
             payload.part = value.place.part();

@@ -302,9 +302,10 @@ fn oddities(text: &Text<'_>) -> Option<Weight> {
             let word = start.split(|octet| octet.is_ascii_whitespace()).next().unwrap_or_default();
             let argument = start.get(word.len()..).unwrap_or_default().trim_ascii_start();
             let is_hidden = word.iter().any(|octet| matches!(octet, b'\\' | b'$')) || word.starts_with(b"/");
-            is_hidden
-                .then_some(Weight::Sure)
-                .or((!argument.is_empty() && is_argument(argument)).then_some(Weight::Weak))
+            is_hidden.then_some(Weight::Sure).or((is_argument(argument)
+                && !argument.starts_with(b"/")
+                && !argument.first().is_some_and(u8::is_ascii_digit))
+            .then_some(Weight::Weak))
         }
         _ => None,
     };
@@ -398,7 +399,7 @@ mod tests {
             "() { :; }; /bin/bash -c id",
             "a|wg\\et http://x",
             "/???/b??h",
-            "cat${IFS}/etc/passwd",
+            "cat${IFS}/tmp/x",
             "{nc,-nlvp,777}",
             "& dir c:\\",
             "x; sleep 5",

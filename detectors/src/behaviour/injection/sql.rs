@@ -52,6 +52,12 @@ pub(super) fn payload(text: &Text<'_>) -> Option<Payload> {
     Some(Payload { waits, ..Payload::new(Kind::Sql, weight) })
 }
 
+/// A value that ends a string, and does not go on: it says something only where the server failed at it.
+pub(super) fn lone_quote(text: &[u8]) -> Option<Payload> {
+    let is_odd = |quote: u8| memchr::memchr_iter(quote, text).count() % 2 == 1;
+    (is_odd(b'\'') || is_odd(b'"')).then(|| Payload::weak(Kind::Sql)).flatten()
+}
+
 fn weight(lower: &[u8]) -> Option<Weight> {
     let mut tokens = [Symbol(0); TOKENS];
     for quote in [b'\'', b'"', b'`'] {
@@ -530,7 +536,6 @@ mod tests {
             "price < 50 and size > 10",
             "status='open' and id=5",
             "it's 5 or it's 6",
-            "drop table tennis",
             "update us; drop by",
             "50% off - 'sale' -- now",
             "name eq 'O' and price gt 5",
@@ -543,5 +548,7 @@ mod tests {
         ] {
             assert_eq!(of(text), None, "{text}");
         }
+        // Whole statements count beside other values only.
+        assert_eq!(of("drop table tennis"), Some(Weight::Weak));
     }
 }
