@@ -81,6 +81,8 @@ impl EntityType {
 pub(crate) static BEHAVIOURS: &[&Behaviour] = &[
     &behaviour::cookies::COOKIES,
     &behaviour::credential_transport::CREDENTIAL_TRANSPORT,
+    &behaviour::error_leak::ERROR_LEAK,
+    &behaviour::exposure::EXPOSURE,
     &behaviour::forced_browsing::FORCED_BROWSING,
     &behaviour::jwt::JWT,
     &behaviour::missing_auth::MISSING_AUTH,

@@ -11,6 +11,7 @@ pub(crate) mod credential_transport;
 mod disclosure;
 mod endpoints;
 pub(crate) mod error_leak;
+pub(crate) mod exposure;
 pub(crate) mod forced_browsing;
 pub(crate) mod jwt;
 pub(crate) mod missing_auth;
@@ -81,6 +82,8 @@ pub enum Fact {
     Token(Box<jwt::Token>),
     /// Data were answered to a request without a credential.
     Unauthenticated(Option<missing_auth::Restricted>),
+    /// A member that only the server should set, and that it took.
+    Assigned(exposure::Assigned),
     /// What the OpenAPI document says of it.
     Documented(inventory::Documented),
     /// Values that parse as code of an interpreter.
