@@ -16,6 +16,7 @@ use crate::endpoint;
 use crate::exchange::{Request, Response};
 use crate::finding::{Confidence, Detector, Evidence, Family, Finding, Location, Severity, Subject};
 use crate::inspect::Settings;
+use crate::observation::ExchangeContext;
 use crate::visit::{Hash, Outcome, Visit};
 
 macro_rules! detectors {
@@ -48,7 +49,7 @@ pub(crate) static EXPOSURE: Behaviour = Behaviour {
     state: Some(|_: &Settings| Box::new(State { endpoints: Bounded::new(ENDPOINTS) })),
 };
 
-/// Endpoints that are remembered, at about 200 octets: 4 MB.
+/// Endpoints that are remembered, at about 250 octets, and 300 more where a write waits: 11 MB.
 const ENDPOINTS: usize = 20_000;
 /// Clients of an endpoint that are told apart.
 const CLIENTS: usize = 4;
@@ -268,6 +269,21 @@ struct Users {
     all: Vec<IpAddr>,
     without: Vec<IpAddr>,
     with: Vec<IpAddr>,
+    /// A write that is told once enough others are known.
+    waiting: Option<Box<(ExchangeContext, Assigned)>>,
+}
+
+fn taken(assigned: &Assigned, using: usize) -> Finding {
+    let severity = if assigned.gives_power { Severity::High } else { Severity::Medium };
+    let location = Location { part: "request.content".into(), path: Some(format!("$.{}", assigned.name)), offset: 0 };
+    let because = format!(
+        "The answer shows the member as it was sent; {using} or more other clients use this endpoint and none of them sent it."
+    );
+    Finding {
+        because: Some(because),
+        evidence: vec![Evidence { kind: "member".into(), location, masked: "***".into(), value_hash: None }],
+        ..Finding::new(&MASS_ASSIGNMENT, "member_taken", Subject::ClientAtEndpoint, severity)
+    }
 }
 
 fn add(clients: &mut Vec<IpAddr>, client: IpAddr) {
@@ -286,38 +302,34 @@ impl Judge for State {
         let users = self.endpoints.entry(key, Users::default);
         let client = visit.client();
         add(&mut users.all, client);
-        let assigned = visit.facts.iter().find_map(|fact| if let Fact::Assigned(it) = fact { Some(it) } else { None });
-        let Some(assigned) = assigned else {
-            if visit.request_len > 0 {
-                add(&mut users.without, client);
+        let assigned = visit.facts.iter().find_map(|fact| match fact {
+            Fact::Assigned(assigned) => Some(assigned),
+            _ => None,
+        });
+        match assigned {
+            // Who comes second with it shows that it is meant to be sent.
+            Some(assigned) if users.with.iter().all(|other| *other == client) => {
+                add(&mut users.with, client);
+                users.waiting = Some(Box::new((visit.context.clone(), assigned.clone())));
             }
-            return;
-        };
-        let others = |clients: &[IpAddr]| clients.iter().filter(|other| **other != client).count();
-        let (using, writing, also) = (others(&users.all), others(&users.without), others(&users.with));
-        add(&mut users.with, client);
-        let is_unusual = writing >= OTHERS || assigned.gives_power && using >= OTHERS;
-        if also > 0 || !is_unusual {
-            return;
+            Some(_) => {
+                add(&mut users.with, client);
+                users.waiting = None;
+            }
+            None if visit.request_len > 0 => add(&mut users.without, client),
+            None => {}
         }
-        let severity = if assigned.gives_power { Severity::High } else { Severity::Medium };
-        let location =
-            Location { part: "request.content".into(), path: Some(format!("$.{}", assigned.name)), offset: 0 };
-        let because = format!(
-            "The answer shows the member as it was sent; {using} or more other clients use this endpoint and none of them sent it."
-        );
-        findings.about(
-            visit,
-            Finding {
-                because: Some(because),
-                evidence: vec![Evidence { kind: "member".into(), location, masked: "***".into(), value_hash: None }],
-                ..Finding::new(&MASS_ASSIGNMENT, "member_taken", Subject::ClientAtEndpoint, severity)
-            },
-        );
+        let Some((context, assigned)) = users.waiting.as_deref() else { return };
+        let others = |clients: &[IpAddr]| clients.iter().filter(|other| **other != context.client.ip()).count();
+        let (using, writing) = (others(&users.all), others(&users.without));
+        if writing >= OTHERS || assigned.gives_power && using >= OTHERS {
+            findings.with_context(visit, context.clone(), taken(assigned, using));
+            users.waiting = None;
+        }
     }
 
     fn footprint(&self) -> usize {
-        self.endpoints.len() * 250
+        self.endpoints.iter().map(|(_, users)| 250 + if users.waiting.is_some() { 300 } else { 0 }).sum()
     }
 }
 
@@ -382,6 +394,7 @@ mod tests {
         let crowd = || (1..6).map(|n| write(&format!("10.0.0.{n}"), false));
         let told = |visits: Vec<Visit>| judge(&EXPOSURE, visits).0.len();
         assert_eq!(told(crowd().chain([write("10.0.1.1", true)]).collect()), 1);
+        assert_eq!(told([write("10.0.1.1", true)].into_iter().chain(crowd()).collect()), 1);
         assert_eq!(told(vec![write("10.0.1.1", true)]), 0);
         assert_eq!(
             told(

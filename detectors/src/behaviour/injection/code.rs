@@ -55,7 +55,11 @@ const PACKAGES: [&[u8]; 10] = [
 
 /// What a value tries as code.
 pub(super) fn payload(text: &Text<'_>) -> Option<Payload> {
-    let weight = opening_tag(text).or_else(|| class(text)).or_else(|| script(text)).or_else(|| call(text))?;
+    let weight = script_file(text)
+        .or_else(|| opening_tag(text))
+        .or_else(|| class(text))
+        .or_else(|| script(text))
+        .or_else(|| call(text))?;
     Some(Payload::new(Kind::Code, weight))
 }
 
@@ -66,6 +70,21 @@ pub(super) fn name(text: &Text<'_>) -> Option<Payload> {
         || text.has(b"constructor.prototype")
         || text.has(b"classloader");
     (reaches || class(text).is_some()).then(|| Payload::sure(Kind::Code)).flatten()
+}
+
+/// A field that names a file to store, with an ending that servers run.
+fn script_file(text: &Text<'_>) -> Option<Weight> {
+    const ENDINGS: [&[u8]; 8] = [b"php", b"phtml", b"phar", b"phps", b"jsp", b"jspx", b"asp", b"aspx"];
+    let name: Vec<u8> =
+        text.name.iter().filter(|octet| octet.is_ascii_alphabetic()).map(u8::to_ascii_lowercase).collect();
+    if text.place != Place::Field || !name.ends_with(b"filename") {
+        return None;
+    }
+    let file = text.lower.iter().rev().skip_while(|octet| !octet.is_ascii_alphanumeric()).count();
+    let ending = text.lower.get(..file)?.rsplit(|octet| *octet == b'.').next()?;
+    let ending = ending.trim_ascii_end();
+    let stem = ending.iter().take_while(|octet| octet.is_ascii_alphabetic()).count();
+    ENDINGS.contains(ending.get(..stem).as_ref()?).then_some(Weight::Sure)
 }
 
 /// `<?php`, `<?=`, `<? `; `<?xml` begins a document.

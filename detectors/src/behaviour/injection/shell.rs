@@ -347,12 +347,11 @@ fn braced(lower: &[u8]) -> bool {
 
 /// `FOR /D %a IN (...) DO`, `IF /I NOT EXIST c:\x`: the language of Windows' shell.
 fn loops(lower: &[u8]) -> bool {
+    if iterates(lower) {
+        return true;
+    }
     let mut words = lower.split(|octet| octet.is_ascii_whitespace()).filter(|word| !word.is_empty());
     match words.next() {
-        Some(b"for") => {
-            let variable = words.find(|word| !word.starts_with(b"/")).unwrap_or_default();
-            variable.starts_with(b"%") && words.next() == Some(b"in")
-        }
         Some(b"if") => {
             let first = words.next().unwrap_or_default();
             let (is_switch, first) =
@@ -374,6 +373,18 @@ fn loops(lower: &[u8]) -> bool {
         }
         _ => false,
     }
+}
+
+/// `FOR`, options, a variable, `IN (set)`, `DO`.
+fn iterates(lower: &[u8]) -> bool {
+    let mut words = lower.split(|octet| octet.is_ascii_whitespace()).filter(|word| !word.is_empty());
+    if !words.by_ref().take(8).any(|word| word == b"for") {
+        return false;
+    }
+    let has_variable = words.by_ref().take(6).any(|word| word.len() > 1 && word.starts_with(b"%"));
+    has_variable
+        && words.next().is_some_and(|word| word.starts_with(b"in"))
+        && memchr::memmem::find(lower, b"do ").is_some()
 }
 
 #[cfg(test)]
