@@ -70,7 +70,8 @@ impl Reading {
         };
         let targets = if args.mask_targets { Targets::Masked } else { Targets::Raw };
         let mut settings = worker::Settings {
-            detectors: super::detectors(args.detectors.as_deref(), args.openapi.as_deref(), config, &keys).map_err(usage)?,
+            detectors: super::detectors(args.detectors.as_deref(), args.openapi.as_deref(), config, &keys)
+                .map_err(usage)?,
             log: (exchanges != Destination::Nowhere).then_some(targets),
             ..super::worker_settings(config)
         };

@@ -111,12 +111,10 @@ pub(super) fn is_interpreter_error(bytes: &[u8]) -> bool {
 const DEBUG_PAGES: &[&[u8]] = &[
     b"Werkzeug Debugger",
     b"<code>DEBUG = True</code>",
-    b"Whoops, looks like something went wrong",
     b"Action Controller: Exception caught",
     b"Server Error in '/",
     b"data-ignition",
     b"Symfony Exception",
-    b"Whitelabel Error Page",
     b"Yii Debugger",
     b"<title>phpinfo()",
 ];
@@ -125,7 +123,6 @@ const PATHS_OF_SERVERS: &[&[u8]] = &[
     b"/var/www/",
     b"/usr/local/lib/",
     b"/usr/src/app/",
-    b"/home/",
     b"/srv/",
     b"/opt/",
     b"inetpub",
@@ -149,7 +146,7 @@ fn sql_error(bytes: &[u8]) -> Option<usize> {
         b"quoted string not properly terminated",
         b"syntax error at or near",
         b"Incorrect syntax near",
-        b": syntax error",
+        b"\": syntax error",
         b"PG::",
         b"java.sql.SQL",
         b"JDBCException",
@@ -172,7 +169,6 @@ fn sql_error(bytes: &[u8]) -> Option<usize> {
         b"nknown column '",
         b"o such table",
         b"o such column",
-        b"relation \"",
         b"Dynamic SQL Error",
         b"supplied argument is not a valid",
     ];

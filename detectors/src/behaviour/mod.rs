@@ -13,6 +13,8 @@ mod endpoints;
 pub(crate) mod error_leak;
 pub(crate) mod exposure;
 pub(crate) mod forced_browsing;
+pub(crate) mod injection;
+pub(crate) mod inventory;
 pub(crate) mod jwt;
 pub(crate) mod missing_auth;
 pub(crate) mod object_walk;
@@ -20,8 +22,6 @@ pub(crate) mod refusals;
 pub(crate) mod token_reuse;
 pub(crate) mod user_names;
 mod weak_secrets;
-pub(crate) mod injection;
-pub(crate) mod inventory;
 
 use std::collections::HashMap;
 use std::fmt;

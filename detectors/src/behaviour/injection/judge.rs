@@ -245,7 +245,7 @@ fn attempt(payload: &Payload, impression: &Impression) -> Option<Finding> {
     let is_sure = payload.weight == Weight::Sure;
     let (severity, rule, what) = match impression {
         Impression::Shown(effect) if effect.is_proof() && (is_sure || *effect == Effect::Output) => {
-            (Severity::High, "effect", format!("{}", effect.as_str()))
+            (Severity::High, "effect", effect.as_str().into())
         }
         Impression::Shown(Effect::Error) if is_sure => (Severity::High, "effect", Effect::Error.as_str().into()),
         Impression::Shown(Effect::Failed) if is_sure => (Severity::Medium, "effect", Effect::Failed.as_str().into()),

@@ -24,15 +24,13 @@ const NAMES: [&[u8]; 16] = [
 
 /// What a value tries in a logging library.
 pub(super) fn payload(text: &Text<'_>) -> Option<Payload> {
-    if memchr::memmem::find(text.lower, b"${").is_none() {
-        return None;
-    }
+    memchr::memmem::find(text.lower, b"${")?;
     let is_lookup = memchr::memmem::find_iter(text.lower, b"${").take(16).any(|at| {
         let inside = text.lower.get(at + 2..).unwrap_or_default();
         // `${::-j}`: the default of a lookup without a name.
         inside.starts_with(b"::-")
             || inside.starts_with(b"${") && memchr::memchr(b':', inside).is_some()
-            || NAMES.iter().any(|name| inside.starts_with(name)) && !(text.is_document && !inside.starts_with(b"jndi:"))
+            || NAMES.iter().any(|name| inside.starts_with(name)) && (inside.starts_with(b"jndi:") || !text.is_document)
     });
     is_lookup.then(|| Payload::sure(Kind::Lookup)).flatten()
 }

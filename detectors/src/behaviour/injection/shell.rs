@@ -302,10 +302,13 @@ fn oddities(text: &Text<'_>) -> Option<Weight> {
             let word = start.split(|octet| octet.is_ascii_whitespace()).next().unwrap_or_default();
             let argument = start.get(word.len()..).unwrap_or_default().trim_ascii_start();
             let is_hidden = word.iter().any(|octet| matches!(octet, b'\\' | b'$')) || word.starts_with(b"/");
-            is_hidden.then_some(Weight::Sure).or((is_argument(argument)
+            let has_argument = is_argument(argument)
                 && !argument.starts_with(b"/")
-                && !argument.first().is_some_and(u8::is_ascii_digit))
-            .then_some(Weight::Weak))
+                && !argument.first().is_some_and(u8::is_ascii_digit);
+            match is_hidden {
+                true => Some(Weight::Sure),
+                false => has_argument.then_some(Weight::Weak),
+            }
         }
         _ => None,
     };

@@ -293,7 +293,7 @@ fn is_free(name: &[u8]) -> bool {
     // User agents in short: `Accept-Encoding`, `Sec-Fetch-Mode`, `If-None-Match`.
     const FAMILIES: [&[u8]; 4] = [b"accept", b"sec-", b"if-", b"access-control-"];
     let starts = |prefix: &&[u8]| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
-    !FAMILIES.iter().any(|prefix| starts(prefix)) && !STRICT.iter().any(|strict| name.eq_ignore_ascii_case(strict))
+    !FAMILIES.iter().any(starts) && !STRICT.iter().any(|strict| name.eq_ignore_ascii_case(strict))
 }
 
 #[cfg(test)]

@@ -4,9 +4,7 @@ use super::{Kind, Payload, Text};
 
 /// What a value or content makes an XML parser do.
 pub(super) fn payload(text: &Text<'_>) -> Option<Payload> {
-    if memchr::memchr(b'<', text.lower).is_none() {
-        return None;
-    }
+    memchr::memchr(b'<', text.lower)?;
     let declares = text.has(b"<!entity")
         || text.has(b"<!doctype") && (text.has(b" system ") || text.has(b" system\"")) && !text.has(b"about:legacy");
     let includes =
