@@ -94,6 +94,8 @@ pub(crate) static BEHAVIOURS: &[&Behaviour] = &[
     &behaviour::injection::INJECTION,
     &behaviour::inventory::INVENTORY,
 ];
+pub(crate) static BEHAVIOURS: &[&Behaviour] =
+    &[&behaviour::forced_browsing::FORCED_BROWSING, &behaviour::stuffing::STUFFING];
 
 /// What each detector is, sorted by name.
 pub fn detectors() -> impl Iterator<Item = &'static Detector> {

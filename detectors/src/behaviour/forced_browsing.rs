@@ -3,11 +3,14 @@
 //! What tells it from people: they meet dead links one at a time, and the same ones again. A client that walks a list of words
 //! asks for many *different* paths, and most of its paths are not there. Rate plays no part: a slow walk asks for as many.
 //!
-//! Sees: method, path (as a hash), status. Misses: who walks with many addresses and without a credential, each below the
+//! Paths that nobody links, such as `/.git/HEAD` or `/backup.sql`, count sooner than others.
+//!
+//! Sees: path (as a hash, and whether it is such a one), status. Misses: who walks with many addresses and without a credential, each below the
 //! threshold; servers that answer 200 to everything.
 
 use super::bounded::Bounded;
-use super::{Behaviour, Findings, Judge, Seen};
+use super::{Behaviour, Fact, Findings, Judge, Seen};
+use crate::endpoint;
 use crate::finding::{Confidence, Detector, Family, Finding, Severity, Subject};
 use crate::inspect::Settings;
 use crate::time::{Span, Timestamp};
@@ -28,13 +31,19 @@ static DETECTOR: Detector = Detector {
 
 pub(crate) static FORCED_BROWSING: Behaviour = Behaviour {
     detectors: &[&DETECTOR],
-    observe: |_: &mut Seen<'_>| {},
+    observe,
     state: Some(|_: &Settings| Box::new(State { clients: Bounded::new(CLIENTS) })),
 };
 
 /// Different paths that are not there before a client is told of: dead links, a missing icon and old bookmarks of one
 /// person stay below ten in a day.
 const MISSING: usize = 20;
+
+/// The same, when [`PROBES`] of them are paths that are tried in the hope that they were forgotten.
+const MISSING_WITH_PROBES: usize = 10;
+
+/// Such paths that a person meets: an icon for some program, an old console, the description of the interface.
+const PROBES: usize = 6;
 
 /// The least share of different paths that were not there, in percent. A crawler that follows links finds most of them.
 const SHARE: usize = 50;
@@ -45,7 +54,8 @@ const QUIET: Span = Span::from_secs(6 * 3600);
 /// Clients that are remembered, at about 700 octets each: 35 MB.
 const CLIENTS: usize = 50_000;
 
-/// Different paths that are told apart for each client: as many as decide.
+/// Different paths that are told apart for each client. Past that the older half of those found and of those missing is
+/// forgotten, so that the share is that of late.
 const PATHS: usize = 64;
 
 struct State {
@@ -58,17 +68,73 @@ struct Client {
     first: Timestamp,
     missing: Vec<Hash>,
     found: Vec<Hash>,
+    /// Different paths that were not there and are forgotten.
+    forgotten: usize,
+    /// Among all that were not there, those that are probed for.
+    probes: usize,
     requests: u64,
+}
+
+/// Notes a path that is probed for, when it was not there.
+fn observe(seen: &mut Seen<'_>) {
+    if matches!(seen.visit.outcome, Outcome::NotFound | Outcome::Refused)
+        && let Some(request) = &seen.exchange.request
+        && endpoint::segments(endpoint::path(request.target)).any(is_probed)
+    {
+        seen.visit.facts.push(Fact::Probe);
+    }
+}
+
+/// Whether a segment names what servers have lying about: hidden files, backups, scripts of other systems, consoles.
+fn is_probed(segment: &[u8]) -> bool {
+    const ENDINGS: [&[u8]; 19] = [
+        b"php", b"asp", b"aspx", b"jsp", b"cgi", b"sql", b"bak", b"old", b"orig", b"swp", b"zip", b"gz", b"tar",
+        b"rar", b"env", b"ini", b"log", b"conf", b"yml",
+    ];
+    const WORDS: [&[u8]; 24] = [
+        b"admin",
+        b"administrator",
+        b"actuator",
+        b"backup",
+        b"backups",
+        b"cgi-bin",
+        b"config",
+        b"console",
+        b"dashboard",
+        b"debug",
+        b"dump",
+        b"heapdump",
+        b"internal",
+        b"jenkins",
+        b"manager",
+        b"metrics",
+        b"phpmyadmin",
+        b"pprof",
+        b"server-status",
+        b"solr",
+        b"swagger",
+        b"test",
+        b"wp-admin",
+        b"wp-login",
+    ];
+    let is = |list: &[&[u8]], word: &[u8]| list.iter().any(|known| known.eq_ignore_ascii_case(word));
+    if segment.first() == Some(&b'.') {
+        return !segment.eq_ignore_ascii_case(b".well-known");
+    }
+    let ending = segment.rsplit(|octet| *octet == b'.').next().unwrap_or_default();
+    is(&WORDS, segment) || (ending.len() < segment.len() && is(&ENDINGS, ending))
 }
 
 impl Judge for State {
     fn apply(&mut self, visit: &Visit, findings: &mut Findings<'_>) {
-        if !matches!(visit.outcome, Outcome::NotFound | Outcome::Accepted) {
+        let is_probe = visit.facts.contains(&Fact::Probe);
+        let is_missing = visit.outcome == Outcome::NotFound || is_probe;
+        if !is_missing && visit.outcome != Outcome::Accepted {
             return;
         }
         let key = (visit.actor(), visit.server);
         // Who has missed nothing yet needs no place.
-        if visit.outcome == Outcome::Accepted && self.clients.get(&key).is_none() {
+        if !is_missing && self.clients.get(&key).is_none() {
             return;
         }
         let client = self.clients.entry(key, Client::default);
@@ -77,23 +143,29 @@ impl Judge for State {
         }
         client.last = visit.started;
         client.requests += 1;
-        let known = if visit.outcome == Outcome::NotFound { &mut client.missing } else { &mut client.found };
-        let is_new = !known.contains(&visit.path);
-        if is_new && known.len() < PATHS {
-            known.push(visit.path);
+        let known = if is_missing { &mut client.missing } else { &mut client.found };
+        if known.contains(&visit.path) {
+            return;
         }
-        let (missing, found) = (client.missing.len(), client.found.len());
-        let is_walk = missing >= MISSING && missing * 100 >= SHARE * (missing + found);
-        if is_walk && visit.outcome == Outcome::NotFound && (is_new || missing == PATHS) {
-            let more = if missing == PATHS { "more than " } else { "" };
+        known.push(visit.path);
+        client.probes += usize::from(is_probe);
+        if known.len() > PATHS {
+            client.forgotten += client.missing.len() / 2;
+            client.missing.drain(..client.missing.len() / 2);
+            client.found.drain(..client.found.len() / 2);
+        }
+        if is_missing && client.is_walk() {
             let span = visit.started.since(client.first).as_secs_f64();
+            let missing = client.missing.len() + client.forgotten;
             findings.about(
                 visit,
                 Finding {
                     confidence: Confidence::High,
                     because: Some(format!(
-                        "{more}{missing} different paths were not there in {span:.0} s, {found} were; people meet fewer than \
-                         {MISSING}."
+                        "{missing} different paths were not there in {span:.0} s, {} of them such as are probed for, beside {} \
+                         that were there; people meet fewer than {MISSING}.",
+                        client.probes,
+                        client.found.len()
                     )),
                     ..Finding::new(&DETECTOR, "unknown_paths", Subject::Client, Severity::Medium)
                 },
@@ -104,6 +176,14 @@ impl Judge for State {
     fn footprint(&self) -> usize {
         let paths = |client: &Client| (client.missing.capacity() + client.found.capacity()) * size_of::<Hash>();
         self.clients.iter().map(|(_, client)| 200 + paths(client)).sum()
+    }
+}
+
+impl Client {
+    fn is_walk(&self) -> bool {
+        let (missing, found) = (self.missing.len(), self.found.len());
+        let is_many = missing >= MISSING || (missing >= MISSING_WITH_PROBES && self.probes >= PROBES);
+        is_many && missing * 100 >= SHARE * (missing + found)
     }
 }
 
@@ -122,8 +202,33 @@ mod tests {
         assert_eq!((finding.severity, finding.subject), (Severity::Medium, Subject::Client));
         assert_eq!(
             finding.because.as_deref(),
-            Some("20 different paths were not there in 21 s, 2 were; people meet fewer than 20.")
+            Some(
+                "20 different paths were not there in 21 s, 0 of them such as are probed for, beside 2 that were there; people \
+                 meet fewer than 20."
+            )
         );
+    }
+
+    #[test]
+    fn paths_that_nobody_links_count_sooner() {
+        for probed in ["/.git/HEAD", "/backup.sql", "/wp-admin/", "/index.php"] {
+            assert!(endpoint::segments(probed.as_bytes()).any(is_probed), "{probed}");
+        }
+        for plain in ["/.well-known/jwks.json", "/orders/latest", "/catalog"] {
+            assert!(!endpoint::segments(plain.as_bytes()).any(is_probed), "{plain}");
+        }
+        let walk = |probes| {
+            (0..12_usize).map(move |n| {
+                let mut visit =
+                    at(n as f64 * 60.0, visit("10.0.0.1", &format!("/a{n}"), if n < 3 { 403 } else { 404 }));
+                if n < probes {
+                    visit.facts.push(Fact::Probe);
+                }
+                visit
+            })
+        };
+        assert!(!judge(&FORCED_BROWSING, walk(8)).0.is_empty());
+        assert!(judge(&FORCED_BROWSING, walk(4)).0.is_empty());
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub(crate) mod refusals;
 pub(crate) mod token_reuse;
 pub(crate) mod user_names;
 mod weak_secrets;
+pub mod login;
+pub(crate) mod stuffing;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -90,6 +92,10 @@ pub enum Fact {
     Payloads(Box<[injection::Payload]>),
     /// The longest run of equal characters among a request's values.
     Run(u32),
+    /// Somebody tried to get in.
+    Login(login::Attempt),
+    /// The path is one that is tried in the hope that it was forgotten.
+    Probe,
 }
 
 /// Takes findings of behaviour detectors.
@@ -129,6 +135,8 @@ impl Observer {
     /// Notes facts about `exchange` in its `visit`.
     pub fn observe(&self, exchange: &Exchange<'_>, visit: &mut Visit, hashing: &Hashing) {
         let mut seen = Seen { exchange, visit, hashing, openapi: self.openapi.as_deref() };
+        // Several detectors go by it, whichever of them run.
+        login::observe(&mut seen);
         for behaviour in &self.behaviours {
             (behaviour.observe)(&mut seen);
         }
