@@ -95,7 +95,7 @@ pub(crate) static BEHAVIOURS: &[&Behaviour] = &[
     &behaviour::inventory::INVENTORY,
 ];
 pub(crate) static BEHAVIOURS: &[&Behaviour] =
-    &[&behaviour::forced_browsing::FORCED_BROWSING, &behaviour::stuffing::STUFFING];
+    &[&behaviour::forced_browsing::FORCED_BROWSING, &behaviour::fuzzing::FUZZING, &behaviour::stuffing::STUFFING];
 
 /// What each detector is, sorted by name.
 pub fn detectors() -> impl Iterator<Item = &'static Detector> {

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::incident::Incidents;
 use super::open::{Kind, OpenAlert};
+use super::suppress::{Applied, Fate, Suppression, Suppressions};
 use super::{AlertId, ExchangeContext, Finding, Fingerprint, Observation, Revision, State};
 use crate::counters::counters;
 use crate::time::{Order, Span, Timestamp};
@@ -23,6 +25,8 @@ pub struct Settings {
     pub close_after: Span,
     /// The least time between two revisions of a growing alert.
     pub revise_after: Span,
+    /// Findings that are not to be told.
+    pub suppressions: Vec<Suppression>,
 }
 
 impl std::fmt::Debug for Settings {
@@ -42,6 +46,7 @@ impl Settings {
             open_limit: 10_000,
             close_after: Span::from_secs(3600),
             revise_after: Span::from_secs(60),
+            suppressions: Vec::new(),
         }
     }
 }
@@ -56,11 +61,15 @@ pub enum Emit {
 }
 
 counters! {
-    /// What went in and what became of it: `findings = merged + folded + alerts_opened - overflow_alerts_opened`, and
-    /// `alerts_opened = alerts_closed + open`.
+    /// What went in and what became of it: `findings = suppressed + merged + folded + alerts_opened -
+    /// overflow_alerts_opened`, and `alerts_opened = alerts_closed + open`.
     pub struct Counters {
         /// Findings taken.
         pub findings,
+        /// Of these, how many a suppression kept back.
+        pub suppressed,
+        /// Of these, how many fit a suppression that has expired, and went on.
+        pub suppression_expired,
         /// Of these, how many joined an open alert of the same cause.
         pub merged,
         /// Of these, how many went to an overflow alert.
@@ -73,6 +82,8 @@ counters! {
         pub alerts_closed,
         /// Revisions written.
         pub revisions,
+        /// Incidents: actors with alerts of several families.
+        pub incidents,
     }
 }
 
@@ -92,6 +103,8 @@ pub struct AlertBook {
     overflows: usize,
     /// End states that wait for alerts that opened before them.
     ended: BTreeMap<u64, Revision>,
+    suppressions: Suppressions,
+    incidents: Incidents,
     counters: Counters,
 }
 
@@ -99,6 +112,8 @@ impl AlertBook {
     /// An empty book.
     pub fn new(settings: Settings) -> Self {
         Self {
+            suppressions: Suppressions::new(&settings.suppressions),
+            incidents: Incidents::default(),
             settings,
             now: Timestamp::MIN,
             opened: 0,
@@ -147,6 +162,11 @@ impl AlertBook {
         self.counters
     }
 
+    /// What suppressions did so far, in the order in which they were given.
+    pub fn suppressions(&self) -> &[Applied] {
+        self.suppressions.applied()
+    }
+
     /// How many alerts are open.
     pub fn open(&self) -> usize {
         self.open.len()
@@ -154,6 +174,14 @@ impl AlertBook {
 
     fn take(&mut self, order: Order, context: &ExchangeContext, finding: Finding, emit: &mut dyn FnMut(Revision)) {
         self.counters.findings += 1;
+        match self.suppressions.take(&finding, context, self.now) {
+            Fate::Suppressed => {
+                self.counters.suppressed += 1;
+                return;
+            }
+            Fate::Expired => self.counters.suppression_expired += 1,
+            Fate::Told => {}
+        }
         let mut fingerprint = Fingerprint::of(&finding, context);
         let mut kind = Kind::Cause;
         if !self.by_fingerprint.contains_key(&fingerprint) && self.is_full() {
@@ -168,6 +196,7 @@ impl AlertBook {
             }
             None => self.open_alert(order, fingerprint, kind, context, &finding),
         };
+        self.join(order, fingerprint, number, context, &finding);
         let Some(alert) = self.open.get_mut(&number) else { return };
         alert.grow(finding, context, self.now, &self.settings.id_key);
         let rested = alert.written.is_none_or(|written| written + self.settings.revise_after <= self.now);
@@ -175,6 +204,29 @@ impl AlertBook {
             self.write(number, self.now, emit);
         } else {
             self.rearm(number);
+        }
+    }
+
+    /// Gives the alerts of an actor that did several kinds of things the id of the incident.
+    fn join(
+        &mut self,
+        order: Order,
+        fingerprint: Fingerprint,
+        number: u64,
+        context: &ExchangeContext,
+        finding: &Finding,
+    ) {
+        let Settings { id_key, sensor, .. } = &self.settings;
+        let first = Order { time: self.now, ..order };
+        let id = || AlertId::derive(&blake3::derive_key("apitap 2026 incident", id_key), sensor, fingerprint, first);
+        let Some(joined) = self.incidents.take(finding, context, number, self.now, id) else { return };
+        self.counters.incidents += u64::from(joined.is_new);
+        for other in joined.alerts {
+            if let Some(alert) = self.open.get_mut(&other).filter(|alert| alert.incident.is_none()) {
+                alert.incident = Some(joined.id);
+                alert.grown = true;
+                self.rearm(other);
+            }
         }
     }
 
@@ -386,6 +438,55 @@ mod tests {
         let observations = vec![observation(0, 1, "a", "10.0.0.1:1"), observation(3600, 2, "b", "10.0.0.1:1")];
         let (revisions, counters) = run(settings, observations);
         assert_eq!((revisions.len(), counters.folded), (2, 0));
+    }
+
+    #[test]
+    fn what_is_suppressed_is_counted_and_not_told() {
+        let rule = r#"{"rule":"a","reason":"known","expires":"1970-01-01T00:00:05Z"}"#;
+        let suppressions = vec![serde_json::from_str(rule).unwrap()];
+        let observations =
+            [(0, "a"), (1, "b"), (4, "a"), (5, "a")].map(|(t, rule)| observation(t, 1, rule, "10.0.0.1:1"));
+        let (revisions, counters) = run(Settings { suppressions, ..settings(Emit::EndStates) }, observations.to_vec());
+        assert_eq!(
+            outline(&revisions).iter().map(|(rule, .., count)| (*rule, *count)).collect::<Vec<_>>(),
+            [("b", 1), ("a", 1)]
+        );
+        assert_eq!((counters.findings, counters.suppressed, counters.suppression_expired), (4, 2, 1));
+    }
+
+    #[test]
+    fn alerts_of_one_actor_join_one_incident() {
+        static SCAN: apitap_detectors::finding::Detector = apitap_detectors::finding::Detector {
+            name: "scan.test",
+            family: apitap_detectors::finding::Family::Scan,
+            title: "",
+            description: "",
+            remediation: "",
+            owasp: "",
+            cwe: "",
+            attack: "",
+        };
+        let deed = |seconds, rule, client: &str, detector: Option<&'static _>| {
+            let mut observation = observation(seconds, 1, rule, client);
+            observation.findings[0].subject = Subject::Client;
+            observation.findings[0].detector = detector.unwrap_or(observation.findings[0].detector);
+            observation
+        };
+        for emit in [Emit::EndStates, Emit::Revisions] {
+            let observations = vec![
+                deed(0, "walk", "10.0.0.1:1", Some(&SCAN)),
+                deed(1, "walk", "10.0.0.2:1", Some(&SCAN)),
+                deed(90, "data", "10.0.0.1:1", None),
+            ];
+            let (revisions, counters) = run(settings(emit), observations);
+            let of = |rule: &str, client: &str| {
+                let last = revisions.iter().rev().find(|r| r.rule == rule && r.client.to_string() == client);
+                last.unwrap().incident.clone()
+            };
+            assert!(of("walk", "10.0.0.1").is_some(), "{emit:?}");
+            assert_eq!(of("walk", "10.0.0.1"), of("data", "10.0.0.1"));
+            assert_eq!((of("walk", "10.0.0.2"), counters.incidents), (None, 1));
+        }
     }
 
     fn observations() -> impl Strategy<Value = Vec<Observation>> {

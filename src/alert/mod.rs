@@ -18,8 +18,10 @@ mod assess;
 mod book;
 mod clients;
 mod fingerprint;
+mod incident;
 mod open;
 mod revision;
+pub mod suppress;
 
 pub use apitap_detectors::finding::{Confidence, Evidence, Family, Finding, Severity, Subject};
 pub use assess::Assessor;

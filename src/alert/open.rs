@@ -26,6 +26,8 @@ pub(super) struct OpenAlert {
     pub(super) written: Option<Timestamp>,
     /// Whether it grew since.
     pub(super) grown: bool,
+    /// The incident it belongs to.
+    pub(super) incident: Option<AlertId>,
     id: AlertId,
     sensor: String,
     detector: &'static Detector,
@@ -75,6 +77,7 @@ impl OpenAlert {
             due: Timestamp::MAX,
             written: None,
             grown: false,
+            incident: None,
             id,
             sensor: sensor.to_owned(),
             detector: finding.detector,
@@ -152,7 +155,7 @@ impl OpenAlert {
             method: cause(&self.context.method).filter(|_| is_of_endpoint),
             endpoint: cause(&self.context.endpoint).filter(|_| is_of_endpoint),
             status: self.status,
-            incident: None,
+            incident: self.incident.map(|id| id.to_string()),
             owasp: Cow::Borrowed(self.detector.owasp),
             cwe: Cow::Borrowed(self.detector.cwe),
             attack: Cow::Borrowed(self.detector.attack),

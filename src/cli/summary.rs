@@ -45,5 +45,11 @@ pub(super) fn text(counters: &Counters, alerts: &alert::Counters, span: Option<(
     for (count, what) in unseen.into_iter().filter(|(count, _)| *count > 0) {
         line(format_args!("not seen: {count} {what}"));
     }
+    if alerts.suppressed > 0 {
+        line(format_args!("not told: {} findings that are suppressed", alerts.suppressed));
+    }
+    if alerts.suppression_expired > 0 {
+        line(format_args!("told again: {} findings whose suppression has expired", alerts.suppression_expired));
+    }
     text
 }

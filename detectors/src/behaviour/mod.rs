@@ -22,6 +22,7 @@ pub(crate) mod refusals;
 pub(crate) mod token_reuse;
 pub(crate) mod user_names;
 mod weak_secrets;
+pub(crate) mod fuzzing;
 pub mod login;
 pub(crate) mod stuffing;
 
@@ -96,6 +97,8 @@ pub enum Fact {
     Login(login::Attempt),
     /// The path is one that is tried in the hope that it was forgotten.
     Probe,
+    /// The User-Agent names a tool that looks for faults.
+    Tool,
 }
 
 /// Takes findings of behaviour detectors.

@@ -60,7 +60,6 @@ fn seen_with(
     observe(&mut Seen { exchange: &exchange, visit: &mut visit, hashing: &hashing });
     visit.facts.into_iter().find_map(|fact| match fact {
         Fact::Login(attempt) => Some(attempt),
-        #[expect(unreachable_patterns, reason = "others add facts")]
         _ => None,
     })
 }

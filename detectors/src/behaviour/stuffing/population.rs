@@ -75,7 +75,7 @@ struct Client {
     has_failed: bool,
     has_entered: bool,
     is_told: bool,
-    /// Its latest failure.
+    /// Its latest failure, and when the first was.
     failure: Option<Box<ExchangeContext>>,
     failed_at: Timestamp,
 }
@@ -254,8 +254,10 @@ impl Login {
         let Some(client) = self.clients.get_mut(&address) else { return };
         let was_failing = client.is_failing();
         if has_failed {
+            if !was_failing {
+                client.failed_at = visit.started;
+            }
             client.has_failed = true;
-            client.failed_at = visit.started;
             client.failure = Some(Box::new(ExchangeContext { principal: None, ..visit.context.clone() }));
         } else {
             client.has_entered = true;

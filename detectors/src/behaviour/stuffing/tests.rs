@@ -1,6 +1,7 @@
 use super::*;
 use crate::behaviour::tests::{at, judge, visit};
 use crate::observation::Observation;
+use Verdict::{In, Out};
 
 /// An attempt of a client on an account with a password.
 fn attempt(client: &str, account: u64, secret: u64, verdict: Verdict) -> Visit {
@@ -8,7 +9,7 @@ fn attempt(client: &str, account: u64, secret: u64, verdict: Verdict) -> Visit {
 }
 
 fn kind(client: &str, account: u64, secret: u64, verdict: Verdict, kind: AttemptKind) -> Visit {
-    let mut visit = visit(client, "/login", if verdict == Verdict::Out { 401 } else { 200 });
+    let mut visit = visit(client, "/login", if verdict == Out { 401 } else { 200 });
     let (account, secret) = (Some(Hash(account)), Some(Hash(secret)));
     visit.facts.push(Fact::Login(Attempt { account, secret, kind, verdict, answer: Hash(0) }));
     visit
@@ -28,8 +29,6 @@ fn names(observations: &[Observation]) -> Vec<(&'static str, Severity)> {
     names.dedup();
     names
 }
-
-use Verdict::{In, Out};
 
 #[test]
 fn a_list_of_names_and_passwords() {
