@@ -4,7 +4,7 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use apitap_detectors::behaviour::Observer;
+use apitap_detectors::behaviour::{Fact, Observer};
 use apitap_detectors::exchange::{Anomalies, Exchange, Octets};
 use apitap_detectors::finding::Finding;
 use apitap_detectors::inspect::Inspector;
@@ -650,6 +650,10 @@ impl ExchangeSink for Inspection {
             visit.findings = std::mem::take(&mut self.findings);
             if is_judged {
                 self.observer.observe(exchange, &mut visit, self.usher.hashing());
+                if !tally.is_empty() {
+                    let volumes = self.inspector.volumes(exchange, &tally, self.usher.hashing());
+                    visit.facts.extend(volumes.map(|volume| Fact::Volume(Box::new(volume))));
+                }
             }
             self.outputs.push(Output::Visit(Box::new(visit)));
         }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::endpoint;
+use crate::behaviour::volume::Volume;
 use crate::evidence::Scene;
 use crate::exchange::{Content, Exchange, Octets};
 use crate::finding::{Family, Finding, Severity, Subject};
@@ -12,7 +13,8 @@ use crate::openapi::OpenApi;
 use crate::path::Paths;
 use crate::registry::{EntityType, detectors};
 use crate::scan::layout::Layout;
-use crate::scan::{Found, More, Scanner, Tally};
+use crate::scan::{EntityType, Found, More, Scanner, Tally};
+use crate::sketch::Sketch;
 use crate::visit::Hashing;
 
 /// Which detectors run, and how.
@@ -203,6 +205,25 @@ impl Inspector {
             Classified { kind, masked: masked.unwrap_or_default(), count: finding.items }
         });
         classified.collect()
+    }
+
+    /// How many different values the content holds that was inspected last, by type: for a response whose tally is
+    /// `tally`. Values past the inspection limit are not told apart.
+    pub fn volumes<'a>(
+        &'a self,
+        exchange: &'a Exchange<'_>,
+        tally: &'a Tally,
+        hashing: &'a Hashing,
+    ) -> impl Iterator<Item = Volume> + 'a {
+        let content = exchange.response.map_or(&b""[..], |response| response.content.bytes);
+        let kinds = EntityType::ALL.iter().copied().filter(|entity| tally.count(*entity) > 0);
+        kinds.map(move |entity| {
+            let mut values = Sketch::default();
+            for hit in self.found.hits.iter().filter(|hit| hit.entity == entity) {
+                values.insert(hashing.hash(content.get(hit.start..hit.end).unwrap_or_default()));
+            }
+            Volume { entity, values }
+        })
     }
 
     fn inspect_content(&mut self, part: &'static str, content: &Content<'_>, findings: &mut Vec<Finding>) -> Tally {

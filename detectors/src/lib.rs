@@ -19,5 +19,6 @@ mod pii;
 pub mod registry;
 pub mod scan;
 mod secret;
+pub mod sketch;
 pub mod time;
 pub mod visit;

@@ -96,6 +96,9 @@ pub(crate) static BEHAVIOURS: &[&Behaviour] = &[
 ];
 pub(crate) static BEHAVIOURS: &[&Behaviour] =
     &[&behaviour::forced_browsing::FORCED_BROWSING, &behaviour::fuzzing::FUZZING, &behaviour::stuffing::STUFFING];
+    &behaviour::fuzzing::FUZZING,
+    &behaviour::stuffing::STUFFING,
+    &behaviour::volume::VOLUME,
 
 /// What each detector is, sorted by name.
 pub fn detectors() -> impl Iterator<Item = &'static Detector> {

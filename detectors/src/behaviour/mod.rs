@@ -25,6 +25,7 @@ mod weak_secrets;
 pub(crate) mod fuzzing;
 pub mod login;
 pub(crate) mod stuffing;
+pub mod volume;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -99,6 +100,8 @@ pub enum Fact {
     Probe,
     /// The User-Agent names a tool that looks for faults.
     Tool,
+    /// Different values of one type in the response's content.
+    Volume(Box<volume::Volume>),
 }
 
 /// Takes findings of behaviour detectors.
