@@ -111,7 +111,7 @@ impl OpenAlert {
         self.status = context.status.or(self.status);
         self.completeness.insert(context.completeness);
         self.anomalies.insert(context.anomalies);
-        self.because = finding.because.or(self.because.take());
+        self.because = finding.because.or_else(|| self.because.take());
         for evidence in finding.evidence {
             if self.evidence.len() < EVIDENCE_LIMIT && !self.evidence.iter().any(|known| is_same(known, &evidence)) {
                 self.evidence.push(evidence);

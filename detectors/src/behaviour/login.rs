@@ -212,7 +212,8 @@ impl<'a> Read<'a> {
         }
         let digits = |code: &&[u8]| (3..=10).contains(&code.len()) && code.iter().all(u8::is_ascii_digit);
         let code = self.code.filter(|_| is_short);
-        let code = code.or(self.maybe_code.filter(|code| (purpose.is_code || purpose.is_login) && digits(code)));
+        let code =
+            code.or_else(|| self.maybe_code.filter(|code| (purpose.is_code || purpose.is_login) && digits(code)));
         if let Some(code) = code {
             let mut tried = made(AttemptKind::Code, self.account, Some(code))?;
             tried.account = tried.account.or_else(|| Self::holder(seen));

@@ -3,7 +3,7 @@
 //! Clients of a login are sorted into slices: those of one program (User-Agent), of one order of fields, of one address
 //! block. Where nearly all clients of a slice fail to get in while those outside of it succeed, far beyond chance, the
 //! slice's clients are told, and nobody else. A fault of the server, or of everyone's app, fails inside and outside alike.
-//! Without a slice that stands out, the endpoint's clients are compared with those before.
+//! Without a slice that stands out, the clients of five minutes are compared with those of all other times.
 //!
 //! A client counts as failing while it failed and did not get in. Judgement waits [`PATIENCE`], so that people who mistype
 //! are no part of it.
@@ -25,6 +25,8 @@ use crate::visit::{Hash, Visit};
 
 /// How far back clients are compared.
 const WINDOW: Span = Span::from_secs(3600);
+/// In nanoseconds.
+const FIVE_MINUTES: i64 = 300_000_000_000;
 /// How long a client may take to get in after all.
 const PATIENCE: Span = Span::from_secs(120);
 /// Failing clients in a slice, at least: fewer are chance on a busy site.
@@ -37,6 +39,8 @@ const OTHERS: u32 = 5;
 const ODDS: f64 = 4.0;
 /// Failing clients of an endpoint that are many without anything in common, at least.
 const FAILING_ALIKE: u32 = 30;
+/// Clients of other times, at least, to know what is usual.
+const USUAL: u32 = 12;
 /// Logins that are watched, and clients of each, at about 400 octets each with their slices: 26 MB.
 const ENDPOINTS: usize = 32;
 const CLIENTS: usize = 2_048;
@@ -80,7 +84,7 @@ struct Client {
     failed_at: Timestamp,
 }
 
-const SLICES: usize = 4;
+const SLICES: usize = 5;
 
 /// What some clients have in common.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -89,6 +93,8 @@ enum Slice {
     Fields(Hash),
     Block(IpAddr),
     WideBlock(IpAddr),
+    /// Came in the same five minutes.
+    Time(i64),
 }
 
 impl Slice {
@@ -97,6 +103,7 @@ impl Slice {
             Self::Agent(_) => "of one program",
             Self::Fields(_) => "that order their fields alike",
             Self::Block(_) | Self::WideBlock(_) => "in one address block",
+            Self::Time(_) => "that came within five minutes",
         }
     }
 }
@@ -113,6 +120,13 @@ impl Tally {
         Self {
             clients: self.clients.saturating_sub(other.clients),
             failing: self.failing.saturating_sub(other.failing),
+        }
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self {
+            clients: self.clients.saturating_add(other.clients),
+            failing: self.failing.saturating_add(other.failing),
         }
     }
 
@@ -180,23 +194,19 @@ impl Population {
             return;
         }
         let Some((slice, severity, because)) = login.reason(client) else { return };
+        let rule = if matches!(slice, Slice::Time(_)) { "share" } else { "slice" };
         // Those of the slice that were waited for before it stood out belong to it as well.
         let peers: Vec<IpAddr> = login.arrivals.iter().map(|(_, address)| *address).collect();
         for address in peers {
             let Some(peer) = login.clients.get_mut(&address) else { continue };
-            let is_meant = slice.is_none_or(|slice| peer.slices.contains(&slice));
+            let is_meant = peer.slices.contains(&slice);
             if peer.is_failing() && !peer.is_told && is_meant && now.since(peer.failed_at) >= PATIENCE {
                 peer.is_told = true;
                 let Some(context) = peer.failure.take() else { continue };
                 let finding = Finding {
                     confidence: Confidence::Medium,
                     because: Some(because.clone()),
-                    ..Finding::new(
-                        &DISTRIBUTED,
-                        if slice.is_some() { "slice" } else { "share" },
-                        Subject::Endpoint,
-                        severity,
-                    )
+                    ..Finding::new(&DISTRIBUTED, rule, Subject::Endpoint, severity)
                 };
                 (findings.emit)(Observation { order: self.order, context: *context, findings: vec![finding] });
             }
@@ -206,8 +216,8 @@ impl Population {
 
 impl Login {
     /// Why a failing client is no accident, if it is none.
-    fn reason(&self, client: &Client) -> Option<(Option<Slice>, Severity, String)> {
-        for slice in client.slices {
+    fn reason(&self, client: &Client) -> Option<(Slice, Severity, String)> {
+        for slice in client.slices.into_iter().filter(|slice| !matches!(slice, Slice::Time(_))) {
             let Some(inside) = self.slices.get(&slice).copied() else { continue };
             let outside = self.all.without(inside);
             let is_many = inside.failing >= FAILING && inside.failing * 100 >= SHARE * inside.clients;
@@ -221,21 +231,26 @@ impl Login {
                     outside.clients,
                     outside.failing
                 );
-                return Some((Some(slice), Severity::High, because));
+                return Some((slice, Severity::High, because));
             }
         }
-        let is_many = self.all.failing >= FAILING_ALIKE && self.all.entering() >= OTHERS;
-        let is_new = self.before.clients >= FAILING_ALIKE && self.all.stands_out(self.before);
-        (is_many && is_new).then(|| {
+        let slice = client.slices.into_iter().find(|slice| matches!(slice, Slice::Time(_)))?;
+        let inside = self.slices.get(&slice).copied()?;
+        // An attack that goes on for longer is in the other times, too, and not in those before the window.
+        let others = [self.all.without(inside).and(self.before), self.before];
+        let usual = others.into_iter().find(|usual| usual.clients >= USUAL && inside.stands_out(*usual))?;
+        // Others get in at the same time: it is not the server that fails.
+        let is_many = inside.failing >= FAILING_ALIKE && inside.entering() >= OTHERS;
+        is_many.then(|| {
             let because = format!(
-                "Of {} clients {} did not get in within {}; of {} before that {} did not.",
-                self.all.clients,
-                self.all.failing,
-                lasting(WINDOW),
-                self.before.clients,
-                self.before.failing
+                "Of {} clients {} {} did not get in; of {} at other times {} did not.",
+                inside.clients,
+                slice.noun(),
+                inside.failing,
+                usual.clients,
+                usual.failing
             );
-            (None, Severity::Medium, because)
+            (slice, Severity::Medium, because)
         })
     }
 
@@ -312,6 +327,7 @@ impl Client {
                 Slice::WideBlock(wide_block),
                 Slice::Fields(visit.shape),
                 Slice::Agent(visit.agent),
+                Slice::Time(visit.started.as_nanos() / FIVE_MINUTES),
             ],
             has_failed: false,
             has_entered: false,

@@ -170,7 +170,7 @@ fn state_is_bounded_and_attacks_are_found_among_a_million_clients_and_accounts()
     let mixed = crowd.enumerate().flat_map(|(n, person)| {
         let n = n as u64;
         let when = person.started;
-        let attack = (n > 900_000 && n % 100 == 0).then(|| {
+        let attack = (n > 900_000 && n.is_multiple_of(100)).then(|| {
             let mut list = attempt("192.0.2.1", 5_000_000 + n, 5_000_000 + n, Out);
             let mut guess = attempt("192.0.2.2", 4_000_000, 6_000_000 + n, Out);
             (list.started, guess.started) = (when, when);
