@@ -69,12 +69,13 @@ fn a_worker_shows_nothing_of_what_it_holds() {
         assert!(worker.counters().tcp.octets_delivered > 0);
         assert_hidden(&worker);
     }
-    // A line of the log, in which the target stands as it was sent.
+    // A line of the log, in which the target stands as it was sent, and the visit, in which it does not.
     let mut worker = give(&lay_out(&[(Sender::Client, request)], || 1460), &settings);
     worker.finish(NOW);
     assert_hidden(&worker);
     let outputs = worker.take_outputs();
     assert!(matches!(outputs[..], [Output::Line(..), Output::Visit(_)]));
+    assert_eq!(outputs.len(), 2);
     assert_hidden(&outputs);
 }
 
