@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::endpoint;
 use crate::behaviour::volume::Volume;
+use crate::endpoint;
 use crate::evidence::Scene;
 use crate::exchange::{Content, Exchange, Octets};
 use crate::finding::{Family, Finding, Severity, Subject};
@@ -13,7 +13,7 @@ use crate::openapi::OpenApi;
 use crate::path::Paths;
 use crate::registry::{EntityType, detectors};
 use crate::scan::layout::Layout;
-use crate::scan::{EntityType, Found, More, Scanner, Tally};
+use crate::scan::{Found, More, Scanner, Tally};
 use crate::sketch::Sketch;
 use crate::visit::Hashing;
 

@@ -84,21 +84,18 @@ pub(crate) static BEHAVIOURS: &[&Behaviour] = &[
     &behaviour::error_leak::ERROR_LEAK,
     &behaviour::exposure::EXPOSURE,
     &behaviour::forced_browsing::FORCED_BROWSING,
+    &behaviour::fuzzing::FUZZING,
+    &behaviour::injection::INJECTION,
+    &behaviour::inventory::INVENTORY,
     &behaviour::jwt::JWT,
     &behaviour::missing_auth::MISSING_AUTH,
     &behaviour::object_walk::OBJECT_WALK,
     &behaviour::refusals::REFUSALS,
+    &behaviour::stuffing::STUFFING,
     &behaviour::token_reuse::TOKEN_REUSE,
     &behaviour::user_names::USER_NAMES,
-    &behaviour::error_leak::ERROR_LEAK,
-    &behaviour::injection::INJECTION,
-    &behaviour::inventory::INVENTORY,
-];
-pub(crate) static BEHAVIOURS: &[&Behaviour] =
-    &[&behaviour::forced_browsing::FORCED_BROWSING, &behaviour::fuzzing::FUZZING, &behaviour::stuffing::STUFFING];
-    &behaviour::fuzzing::FUZZING,
-    &behaviour::stuffing::STUFFING,
     &behaviour::volume::VOLUME,
+];
 
 /// What each detector is, sorted by name.
 pub fn detectors() -> impl Iterator<Item = &'static Detector> {

@@ -13,19 +13,19 @@ mod endpoints;
 pub(crate) mod error_leak;
 pub(crate) mod exposure;
 pub(crate) mod forced_browsing;
+pub(crate) mod fuzzing;
 pub(crate) mod injection;
 pub(crate) mod inventory;
 pub(crate) mod jwt;
+pub mod login;
 pub(crate) mod missing_auth;
 pub(crate) mod object_walk;
 pub(crate) mod refusals;
+pub(crate) mod stuffing;
 pub(crate) mod token_reuse;
 pub(crate) mod user_names;
-mod weak_secrets;
-pub(crate) mod fuzzing;
-pub mod login;
-pub(crate) mod stuffing;
 pub mod volume;
+mod weak_secrets;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -48,8 +48,11 @@ pub(crate) struct Behaviour {
     /// Notes facts about an exchange, in the worker, or findings where the exchange alone is enough.
     pub(crate) observe: fn(&mut Seen<'_>),
     /// The state of the detector, with nothing seen; `None` where each exchange is judged alone.
-    pub(crate) state: Option<fn(&Settings) -> Box<dyn Judge>>,
+    pub(crate) state: Option<MakeState>,
 }
+
+/// Makes the state of a behaviour detector.
+pub(crate) type MakeState = fn(&Settings) -> Box<dyn Judge>;
 
 /// An exchange and what is noted about it.
 pub(crate) struct Seen<'a> {
@@ -80,26 +83,26 @@ pub(crate) trait Judge: Send {
 pub enum Fact {
     /// An account's name that was asked about.
     AccountName(user_names::Asked),
-    /// Ids that the response showed, and whose the thing is.
-    Shown(Box<disclosure::Shown>),
-    /// The token of the request.
-    Token(Box<jwt::Token>),
-    /// Data were answered to a request without a credential.
-    Unauthenticated(Option<missing_auth::Restricted>),
     /// A member that only the server should set, and that it took.
     Assigned(exposure::Assigned),
     /// What the OpenAPI document says of it.
     Documented(inventory::Documented),
-    /// Values that parse as code of an interpreter.
-    Payloads(Box<[injection::Payload]>),
-    /// The longest run of equal characters among a request's values.
-    Run(u32),
     /// Somebody tried to get in.
     Login(login::Attempt),
+    /// Values that parse as code of an interpreter.
+    Payloads(Box<[injection::Payload]>),
     /// The path is one that is tried in the hope that it was forgotten.
     Probe,
+    /// The longest run of equal characters among a request's values.
+    Run(u32),
+    /// Ids that the response showed, and whose the thing is.
+    Shown(Box<disclosure::Shown>),
+    /// The token of the request.
+    Token(Box<jwt::Token>),
     /// The User-Agent names a tool that looks for faults.
     Tool,
+    /// Data were answered to a request without a credential.
+    Unauthenticated(Option<missing_auth::Restricted>),
     /// Different values of one type in the response's content.
     Volume(Box<volume::Volume>),
 }

@@ -57,7 +57,7 @@ fn seen_with(
     let mut visit = visit("10.0.0.1", target, status);
     let identity = crate::identity::of(exchange.request.as_ref().unwrap(), &hashing);
     (visit.credential, visit.principal) = (identity.credential, identity.principal);
-    observe(&mut Seen { exchange: &exchange, visit: &mut visit, hashing: &hashing });
+    observe(&mut Seen { exchange: &exchange, visit: &mut visit, hashing: &hashing, openapi: None });
     visit.facts.into_iter().find_map(|fact| match fact {
         Fact::Login(attempt) => Some(attempt),
         _ => None,
