@@ -79,16 +79,18 @@ pub struct UnknownDetector {
 
 impl fmt::Display for UnknownDetector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "unknown detector '{}'; known are: all, none", self.name)?;
-        let mut family = None;
-        for detector in detectors() {
-            if family != Some(detector.family) {
-                family = Some(detector.family);
-                write!(f, ", {}", detector.family)?;
+        write!(f, "unknown detector '{}'; ", self.name)?;
+        let named = Family::ALL.iter().find(|family| self.name.split('.').next() == Some(family.as_str()));
+        match named {
+            Some(family) => {
+                let own = detectors().filter(|detector| detector.family == *family).map(|detector| detector.name);
+                write!(f, "of this family there are {}", own.collect::<Vec<_>>().join(", "))
             }
-            write!(f, ", {}", detector.name)?;
+            None => {
+                let families = Family::ALL.iter().map(|family| family.as_str());
+                write!(f, "known are all, none, and the families {}", families.collect::<Vec<_>>().join(", "))
+            }
         }
-        Ok(())
     }
 }
 
@@ -424,7 +426,9 @@ mod tests {
     fn unknown_detectors_are_refused_with_the_known_ones() {
         let error = Settings::parse_only("pii.email, pii.mail").unwrap_err();
         assert_eq!(error.name, "pii.mail");
-        assert!(error.to_string().contains("all, none, pii, pii.au_medicare"), "{error}");
+        assert!(error.to_string().contains("of this family there are pii.au_medicare, "), "{error}");
+        let error = Settings::parse_only("mail").unwrap_err();
+        assert!(error.to_string().contains("known are all, none, and the families pii, "), "{error}");
     }
 
     #[test]
