@@ -101,7 +101,7 @@ fn wrong_arguments_are_exit_2() {
         (&["read", "--store=nonsense"], "http://user@host:8123"),
         (&["read", "--store", "embedded", "--store-password-file", "/x"], "/x"),
         (&["read", "--detectors", "pii.nonsense"], "pii.email"),
-        (&["read", "--detectors", ""], "pii.email"),
+        (&["read", "--detectors", ""], "the families pii, "),
         (&["read", "--fail-on", "bad"], "critical"),
         (&["read", "--stats", "-", "--exchanges", "-"], "standard output"),
         (&["read", "--alerts", "-", "--exchanges", "-"], "standard output"),

@@ -131,7 +131,7 @@ mod tests {
             said("[analysis]\nchecksums = 'off'")
                 .starts_with("a.toml:2: checksums: unknown variant 'off', expected one of")
         );
-        assert!(said("[detectors]\nenabled = 'nonsense'").contains("pii.email"));
+        assert!(said("[detectors]\nenabled = 'nonsense'").contains("the families pii, "));
         assert!(
             said("[store]\nurl = 'https://h'")
                 .starts_with("a.toml:2: url: store https://h: this version speaks no TLS")
