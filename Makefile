@@ -10,7 +10,7 @@ CARGO_FLAGS := --locked --profile ci
 # PROBE=PACKAGE: the package is needed when neither a command nor a file of the probe's name is there.
 BUILD_PACKAGES := cc=gcc pkg-config=pkg-config /usr/include/stdio.h=libc6-dev /usr/include/pcap/pcap.h=libpcap-dev
 TEST_PACKAGES := $(BUILD_PACKAGES) ip=iproute2 nginx=nginx curl=curl wrk=wrk python3=python3 \
-  /usr/share/doc/python3-venv=python3-venv npm=npm
+  /usr/share/doc/python3-venv=python3-venv npm=npm setcap=libcap2-bin setpriv=util-linux mount=mount
 
 .PHONY: help demo test build
 
