@@ -40,6 +40,8 @@ pub struct Identity {
     pub credential: Option<Credential>,
     /// Whom that stands for.
     pub principal: Option<Hash>,
+    /// The same, as it is on every machine with the same key.
+    pub lasting: Option<Hash>,
 }
 
 /// Longest token that is taken apart, in octets.
@@ -89,6 +91,7 @@ fn authorization(value: &[u8], hashing: &Hashing) -> Identity {
         return Identity {
             credential: Some(Credential { kind: CredentialKind::Basic, hash: hashing.hash(rest) }),
             principal: user.map(|user| hashing.hash(user)),
+            lasting: user.map(|user| hashing.lasting(user)),
         };
     }
     itself(CredentialKind::OtherScheme, value, hashing)
@@ -97,13 +100,22 @@ fn authorization(value: &[u8], hashing: &Hashing) -> Identity {
 /// A credential that says nothing about whom it stands for, other than that it is the same one.
 fn itself(kind: CredentialKind, value: &[u8], hashing: &Hashing) -> Identity {
     let hash = hashing.hash(value);
-    Identity { credential: Some(Credential { kind, hash }), principal: Some(hash) }
+    Identity {
+        credential: Some(Credential { kind, hash }),
+        principal: Some(hash),
+        lasting: Some(hashing.lasting(value)),
+    }
 }
 
 fn jwt(token: Jwt<'_>, kind: CredentialKind, hashing: &Hashing) -> Identity {
     let whole = hashing.hash(token.text);
-    let subject = token.claims().and_then(|claims| claims.principal()).map(|subject| hashing.hash(subject.as_bytes()));
-    Identity { credential: Some(Credential { kind, hash: whole }), principal: Some(subject.unwrap_or(whole)) }
+    let subject = token.claims().and_then(|claims| claims.principal());
+    let principal = subject.as_ref().map_or(token.text, |subject| subject.as_bytes());
+    Identity {
+        credential: Some(Credential { kind, hash: whole }),
+        principal: Some(hashing.hash(principal)),
+        lasting: Some(hashing.lasting(principal)),
+    }
 }
 
 /// Cookies that hold a session, by the words their names are made of.

@@ -34,6 +34,8 @@ pub struct Visit {
     pub credential: Option<Credential>,
     /// Who asked, as far as the credential says: the subject of a token, the user of a password, the key itself.
     pub principal: Option<Hash>,
+    /// The principal's hash that is the same on every machine with this key: what it is called is made of it.
+    pub lasting: Option<Hash>,
     /// The target as it was sent, without its query.
     pub path: Hash,
     /// What the target names, in its order: at most [`OBJECTS`].
@@ -192,6 +194,7 @@ impl Usher {
             outcome: response.map_or(Outcome::Unknown, |response| Outcome::of(response.status)),
             credential: identity.credential,
             principal: identity.principal,
+            lasting: identity.lasting,
             path: hashing.hash(path),
             objects: request.map_or_else(Objects::default, |request| objects(request.target, hashing)),
             agent: hashing.hash(request.and_then(|request| request.fields.get("user-agent")).unwrap_or_default()),
@@ -211,7 +214,10 @@ impl Usher {
 
 /// Keyed hashing of what was sent. The hashes stay in memory.
 #[derive(Clone)]
-pub struct Hashing(RandomState);
+pub struct Hashing {
+    quick: RandomState,
+    key: [u8; 32],
+}
 
 impl Hashing {
     /// Hashing with this key.
@@ -219,17 +225,23 @@ impl Hashing {
         let mut words =
             key.chunks_exact(8).map(|word| word.iter().fold(0, |word, octet| word << 8 | u64::from(*octet)));
         let mut word = || words.next().unwrap_or_default();
-        Self(RandomState::with_seeds(word(), word(), word(), word()))
+        Self { quick: RandomState::with_seeds(word(), word(), word(), word()), key }
     }
 
     /// The hash of some octets.
     pub fn hash(&self, octets: &[u8]) -> Hash {
-        Hash(self.0.hash_one(octets))
+        Hash(self.quick.hash_one(octets))
+    }
+
+    /// A hash that is the same on every machine with this key, for what outlives a run.
+    pub fn lasting(&self, octets: &[u8]) -> Hash {
+        let hash = blake3::keyed_hash(&self.key, octets);
+        Hash(hash.as_bytes().iter().take(8).fold(0, |word, octet| word << 8 | u64::from(*octet)))
     }
 
     /// The hash of several things in their order.
     pub fn hash_all(&self, parts: impl IntoIterator<Item = Hash>) -> Hash {
-        Hash(parts.into_iter().fold(0, |hash, part| self.0.hash_one((hash, part.0))))
+        Hash(parts.into_iter().fold(0, |hash, part| self.quick.hash_one((hash, part.0))))
     }
 }
 
