@@ -59,13 +59,22 @@ fn play(bytes: &[u8]) -> Vec<String> {
     stage.check();
     assert_eq!(stage.worker.counters().tcp.octets_held, 0);
     assert_eq!(stage.worker.flow_count(), 0);
-    let outputs = stage.worker.take_outputs().into_iter();
-    outputs
-        .map(|output| match output {
-            Output::Line(order, line) => format!("{order:?} {}", String::from_utf8(line.into()).expect("it is UTF-8")),
-            Output::Visit(visit) => format!("{visit:?}"),
-        })
-        .collect()
+    let mut behaviour = apitap_detectors::behaviour::Stage::new(&settings.detectors);
+    let mut told = Vec::new();
+    for output in stage.worker.take_outputs() {
+        match output {
+            Output::Line(order, line) => {
+                told.push(format!("{order:?} {}", String::from_utf8(line.into()).expect("it is UTF-8")));
+            }
+            Output::Visit(visit) => {
+                told.push(format!("{visit:?}"));
+                behaviour.visit(*visit, &mut |observation| told.push(format!("{observation:?}")));
+            }
+        }
+    }
+    behaviour.finish(&mut |observation| told.push(format!("{observation:?}")));
+    assert_eq!(behaviour.restarts(), 0, "a detector panicked");
+    told
 }
 
 impl Stage {

@@ -38,8 +38,8 @@ impl Assessor {
         self.book.finish(emit);
     }
 
-    /// What became of findings so far.
+    /// What became of findings so far, and of detectors.
     pub fn counters(&self) -> Counters {
-        self.book.counters()
+        Counters { detectors_restarted: self.stage.restarts(), ..self.book.counters() }
     }
 }

@@ -84,6 +84,8 @@ counters! {
         pub revisions,
         /// Incidents: actors with alerts of several families.
         pub incidents,
+        /// How often a behaviour detector started anew after a panic: a defect of the sensor.
+        pub detectors_restarted,
     }
 }
 

@@ -29,6 +29,7 @@ mod weak_secrets;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use endpoints::Endpoints;
@@ -169,7 +170,15 @@ pub struct Stage {
     endpoints: Endpoints,
     principals: Principals,
     hashing: Hashing,
-    judges: Vec<Box<dyn Judge>>,
+    settings: Settings,
+    judges: Vec<Running>,
+    restarts: u64,
+}
+
+/// A detector and its state.
+struct Running {
+    make: MakeState,
+    judge: Box<dyn Judge>,
 }
 
 impl Stage {
@@ -179,33 +188,51 @@ impl Stage {
             endpoints: Endpoints::default(),
             principals: Principals::new(settings.principal_key),
             hashing: settings.hashing(),
-            judges: running(settings).into_iter().filter_map(|behaviour| Some((behaviour.state?)(settings))).collect(),
+            judges: running(settings)
+                .into_iter()
+                .filter_map(|behaviour| behaviour.state)
+                .map(|make| Running { make, judge: make(settings) })
+                .collect(),
+            settings: settings.clone(),
+            restarts: 0,
         }
     }
 
     /// Takes a visit; what detectors found in it, and what it completes, is emitted.
     pub fn visit(&mut self, mut visit: Visit, emit: &mut dyn FnMut(Observation)) {
         self.endpoints.settle(&mut visit, &self.hashing);
-        visit.context.principal = visit.principal.map(|principal| self.principals.name(principal));
+        visit.context.principal = visit.lasting.or(visit.principal).map(|principal| self.principals.name(principal));
         let findings = std::mem::take(&mut visit.findings);
         if !findings.is_empty() {
             emit(Observation { order: visit.order, context: visit.context.clone(), findings });
         }
-        for judge in &mut self.judges {
-            judge.apply(&visit, &mut Findings { emit });
-        }
+        self.each(&mut |judge| judge.apply(&visit, &mut Findings { emit }));
     }
 
     /// The capture has ended.
     pub fn finish(&mut self, emit: &mut dyn FnMut(Observation)) {
-        for judge in &mut self.judges {
-            judge.finish(&mut Findings { emit });
+        self.each(&mut |judge| judge.finish(&mut Findings { emit }));
+    }
+
+    /// Lets every detector do something. One that panics starts anew, and the others go on: a defect of the sensor costs
+    /// what one detector knew, not the sensor.
+    fn each(&mut self, act: &mut dyn FnMut(&mut dyn Judge)) {
+        for Running { make, judge } in &mut self.judges {
+            if catch_unwind(AssertUnwindSafe(|| act(judge.as_mut()))).is_err() {
+                *judge = make(&self.settings);
+                self.restarts += 1;
+            }
         }
+    }
+
+    /// How often a detector started anew after a panic: a defect of the sensor.
+    pub fn restarts(&self) -> u64 {
+        self.restarts
     }
 
     /// Octets that the state of all detectors takes, roughly.
     pub fn footprint(&self) -> usize {
-        self.judges.iter().map(|judge| judge.footprint()).sum()
+        self.judges.iter().map(|running| running.judge.footprint()).sum()
     }
 }
 
@@ -276,6 +303,7 @@ pub(crate) mod tests {
             outcome: Outcome::of(status),
             credential: None,
             principal: None,
+            lasting: None,
             path: Hashing::new([1; 32]).hash(path.as_bytes()),
             objects: Objects::default(),
             agent: Hash(1),
