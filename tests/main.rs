@@ -10,6 +10,8 @@ mod cli;
 mod corpus;
 /// What is in deploy/ fits the program.
 mod deploy;
+/// The page about detectors says what they say.
+mod detectors_page;
 /// What was acknowledged, whatever is killed.
 mod durability;
 /// The fuzz targets, on their seeds and on mutations of them.
