@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
+use ahash::RandomState;
+
 /// At most `limit` entries. A new one takes the place of the one that was used longest ago, so what is forgotten depends on
 /// the order of use alone, never on how keys hash.
 #[derive(Debug)]
 pub(crate) struct Bounded<K, V> {
-    places: HashMap<K, u32>,
+    places: HashMap<K, u32, RandomState>,
     entries: Vec<Entry<K, V>>,
     /// The most and the least recently used.
     first: u32,
@@ -30,7 +32,7 @@ impl<K: Copy + Eq + Hash, V> Bounded<K, V> {
     /// An empty map for at most `limit` entries, at least one and at most 2³¹.
     pub(crate) fn new(limit: usize) -> Self {
         let limit = limit.clamp(1, 1 << 31);
-        Self { places: HashMap::new(), entries: Vec::new(), first: NONE, last: NONE, limit }
+        Self { places: HashMap::default(), entries: Vec::new(), first: NONE, last: NONE, limit }
     }
 
     /// The value of `key`, made anew if there is none, and used now.
@@ -38,12 +40,18 @@ impl<K: Copy + Eq + Hash, V> Bounded<K, V> {
         let at = match self.places.get(&key) {
             Some(at) => {
                 let at = *at;
-                self.unlink(at);
+                if at != self.first {
+                    self.unlink(at);
+                    self.link_first(at);
+                }
                 at
             }
-            None => self.place(key, make()),
+            None => {
+                let at = self.place(key, make());
+                self.link_first(at);
+                at
+            }
         };
-        self.link_first(at);
         &mut self.entries[at as usize].value
     }
 

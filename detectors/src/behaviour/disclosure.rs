@@ -156,55 +156,52 @@ fn string_end(rest: &[u8]) -> Option<usize> {
 
 /// Whether a string has the form of an id: one word with a digit.
 fn is_id_value(text: &[u8]) -> bool {
-    text.len() <= LONGEST
-        && text.iter().any(u8::is_ascii_digit)
-        && text.iter().all(|octet| octet.is_ascii_alphanumeric() || b"-_.~@:+".contains(octet))
+    if text.len() > LONGEST {
+        return false;
+    }
+    let mut has_digit = false;
+    for octet in text {
+        match octet {
+            b'0'..=b'9' => has_digit = true,
+            b'a'..=b'z' | b'A'..=b'Z' | b'-' | b'_' | b'.' | b'~' | b'@' | b':' | b'+' => {}
+            _ => return false,
+        }
+    }
+    has_digit
 }
 
 /// Whether a field is called an id, or something by which things are called for.
 fn is_id_name(name: &[u8]) -> bool {
-    const ENDINGS: [&[u8]; 14] = [
-        b"id",
-        b"ids",
-        b"no",
-        b"nr",
-        b"number",
-        b"uuid",
-        b"ref",
-        b"reference",
-        b"key",
-        b"pk",
-        b"slug",
-        b"handle",
-        b"name",
-        b"code",
-    ];
-    let ends = |ending: &&[u8]| {
-        name.len()
-            .checked_sub(ending.len())
-            .is_some_and(|at| name.get(at..).is_some_and(|end| end.eq_ignore_ascii_case(ending)))
+    let endings: &[&[u8]] = match name.last().map(u8::to_ascii_lowercase) {
+        Some(b'd') => &[b"id"],
+        Some(b's') => &[b"ids"],
+        Some(b'o') => &[b"no"],
+        Some(b'r') => &[b"nr", b"number"],
+        Some(b'f') => &[b"ref"],
+        Some(b'e') => &[b"name", b"code", b"reference", b"handle"],
+        Some(b'y') => &[b"key"],
+        Some(b'k') => &[b"pk"],
+        Some(b'g') => &[b"slug"],
+        _ => return false,
     };
-    ENDINGS.iter().any(ends)
+    let ends = |ending: &&[u8]| {
+        let end = name.len().checked_sub(ending.len()).and_then(|at| name.get(at..));
+        end.is_some_and(|end| end.eq_ignore_ascii_case(ending))
+    };
+    endings.iter().any(ends)
 }
 
 /// Whether a field says whose a thing is: `customer_id`, `ownerId`, `account_holder`, `user`.
 fn is_owner_name(name: &[u8]) -> bool {
-    const WHO: [&[u8]; 14] = [
-        b"user",
-        b"owner",
-        b"customer",
-        b"holder",
-        b"accountholder",
-        b"member",
-        b"patient",
-        b"subscriber",
-        b"createdby",
-        b"belongsto",
-        b"employee",
-        b"person",
-        b"buyer",
-        b"subject",
-    ];
+    // Most names begin or end with a letter that none of these words, `id` and `uuid` do.
+    let is_alphanumeric = |octet: &&u8| octet.is_ascii_alphanumeric();
+    let first = name.iter().find(is_alphanumeric).map(u8::to_ascii_lowercase);
+    let last = name.iter().rev().find(is_alphanumeric).map(u8::to_ascii_lowercase);
+    if !matches!(first, Some(b'a' | b'b' | b'c' | b'e' | b'h' | b'm' | b'o' | b'p' | b's' | b'u'))
+        || !matches!(last, Some(b'd' | b'e' | b'n' | b'o' | b'r' | b't' | b'y'))
+    {
+        return false;
+    }
     let mut plain = [0; 24];
     let mut len = 0;
     for octet in name.iter().filter(|octet| octet.is_ascii_alphanumeric()) {
@@ -214,7 +211,23 @@ fn is_owner_name(name: &[u8]) -> bool {
     }
     let plain = plain.get(..len).unwrap_or_default();
     let word = [&b"uuid"[..], b"id"].iter().find_map(|ending| plain.strip_suffix(*ending)).unwrap_or(plain);
-    WHO.contains(&word)
+    matches!(
+        word,
+        b"user"
+            | b"owner"
+            | b"customer"
+            | b"holder"
+            | b"accountholder"
+            | b"member"
+            | b"patient"
+            | b"subscriber"
+            | b"createdby"
+            | b"belongsto"
+            | b"employee"
+            | b"person"
+            | b"buyer"
+            | b"subject"
+    )
 }
 
 #[cfg(test)]

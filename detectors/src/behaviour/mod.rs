@@ -65,6 +65,8 @@ pub(crate) struct Seen<'a> {
     pub(crate) hashing: &'a Hashing,
     /// What the interface is documented to offer.
     pub(crate) openapi: Option<&'a OpenApi>,
+    /// Values that this worker has read before.
+    pub(crate) harmless: &'a mut injection::Harmless,
 }
 
 /// The state of a behaviour detector.
@@ -129,12 +131,17 @@ impl Findings<'_> {
 pub struct Observer {
     behaviours: Vec<&'static Behaviour>,
     openapi: Option<Arc<OpenApi>>,
+    harmless: injection::Harmless,
 }
 
 impl Observer {
     /// The detectors that run.
     pub fn new(settings: &Settings) -> Self {
-        Self { behaviours: running(settings), openapi: settings.openapi.clone() }
+        Self {
+            behaviours: running(settings),
+            openapi: settings.openapi.clone(),
+            harmless: injection::Harmless::default(),
+        }
     }
 
     /// Whether no behaviour detector runs.
@@ -143,8 +150,9 @@ impl Observer {
     }
 
     /// Notes facts about `exchange` in its `visit`.
-    pub fn observe(&self, exchange: &Exchange<'_>, visit: &mut Visit, hashing: &Hashing) {
-        let mut seen = Seen { exchange, visit, hashing, openapi: self.openapi.as_deref() };
+    pub fn observe(&mut self, exchange: &Exchange<'_>, visit: &mut Visit, hashing: &Hashing) {
+        let (openapi, harmless) = (self.openapi.as_deref(), &mut self.harmless);
+        let mut seen = Seen { exchange, visit, hashing, openapi, harmless };
         // Several detectors go by it, whichever of them run.
         login::observe(&mut seen);
         for behaviour in &self.behaviours {

@@ -98,10 +98,10 @@ const RESOURCES: usize = 16_384;
 struct State {
     hashing: Hashing,
     walks: Bounded<(Actor, Hash), Walk>,
-    /// What was shown to whom.
-    shown: Bounded<Hash, ()>,
     /// What was shown at all, to whom last, and whether to one only.
     holders: Bounded<Hash, Holder>,
+    /// What was shown to whom before it was shown to the last: most ids are shown to one only, and need no entry here.
+    shown: Bounded<Hash, ()>,
     /// Who was shown more than was read.
     blind: Bounded<Actor, ()>,
     resources: Bounded<(Hash, Option<CredentialKind>), Resource>,
@@ -111,7 +111,8 @@ struct State {
 
 #[derive(Clone, Copy)]
 struct Holder {
-    actor: Actor,
+    /// Who it is, as [`State::who`] says.
+    who: Hash,
     is_only: bool,
 }
 
@@ -170,27 +171,35 @@ impl State {
         }
     }
 
-    /// Writes down that `id` was shown to `actor`.
-    fn disclose(&mut self, actor: Actor, id: Hash) {
-        let key = self.held(actor, id);
-        self.shown.entry(key, || ());
-        let holder = self.holders.entry(id, || Holder { actor, is_only: true });
-        if holder.actor != actor {
-            *holder = Holder { actor, is_only: false };
+    /// Writes down that `id` was shown to `who`.
+    fn disclose(&mut self, who: Hash, id: Hash) {
+        let holder = self.holders.entry(id, || Holder { who, is_only: true });
+        if holder.who != who {
+            let before = std::mem::replace(holder, Holder { who, is_only: false });
+            let key = self.held(before.who, id);
+            self.shown.entry(key, || ());
         }
     }
 
-    fn held(&self, actor: Actor, id: Hash) -> Hash {
-        let who = match actor {
+    /// One hash for whoever may be shown something.
+    fn who(&self, actor: Actor) -> Hash {
+        match actor {
             Actor::Principal(principal) => principal,
             Actor::Client(address) => self.hashing.hash(address.to_string().as_bytes()),
-        };
+        }
+    }
+
+    fn held(&self, who: Hash, id: Hash) -> Hash {
         self.hashing.hash_all([who, id])
     }
 
     /// Whether `id` is the visitor's to use: shown to the principal, or to its address before it was known who it is.
     fn is_own(&self, visit: &Visit, id: Hash) -> bool {
-        let is_shown = |actor| self.shown.get(&self.held(actor, id)).is_some();
+        let is_shown = |actor| {
+            let who = self.who(actor);
+            self.holders.get(&id).is_some_and(|holder| holder.who == who)
+                || self.shown.get(&self.held(who, id)).is_some()
+        };
         visit.principal == Some(id) || is_shown(visit.actor()) || is_shown(Actor::Client(visit.client()))
     }
 
@@ -202,6 +211,7 @@ impl State {
         let is_made = visit.context.status == Some(201);
         let is_accepted = visit.outcome == Outcome::Accepted;
         let holder = self.holders.get(&object.hash).copied();
+        let who = self.who(actor);
         let usual = self.resources.entry(resource, Resource::default);
         match visit.outcome {
             Outcome::Accepted => usual.accepted += 1,
@@ -227,7 +237,7 @@ impl State {
         let is_new = !walk.objects.contains(&object.hash);
         if is_new && walk.objects.len() < DISTINCT {
             walk.note(visit.outcome, object, owner);
-            walk.others += u32::from(holder.is_some_and(|holder| holder.is_only && holder.actor != actor));
+            walk.others += u32::from(holder.is_some_and(|holder| holder.is_only && holder.who != who));
             walk.shared += u32::from(holder.is_some_and(|holder| !holder.is_only));
         }
         let is_rule = usual.is_rule();
@@ -283,12 +293,14 @@ impl Judge for State {
                 self.judge(visit, operation, *object, findings);
             }
             if is_served && visit.context.status == Some(201) {
-                visit.objects.as_slice().iter().for_each(|object| self.disclose(visit.actor(), object.hash));
+                let who = self.who(visit.actor());
+                visit.objects.as_slice().iter().for_each(|object| self.disclose(who, object.hash));
             }
         }
         if let Some(shown) = shown(visit) {
+            let who = self.who(visit.actor());
             for id in &shown.ids {
-                self.disclose(visit.actor(), *id);
+                self.disclose(who, *id);
             }
             if !shown.is_all {
                 self.blind.entry(visit.actor(), || ());
@@ -298,7 +310,7 @@ impl Judge for State {
 
     fn footprint(&self) -> usize {
         let walk = |walk: &Walk| 200 + 8 * (walk.objects.capacity() + walk.numbers.capacity() + walk.owners.capacity());
-        let ledger = 48 * self.shown.len() + 72 * self.holders.len();
+        let ledger = 48 * self.shown.len() + 64 * self.holders.len();
         let small = 300 * self.resources.len() + 48 * (self.public.len() + self.blind.len());
         self.walks.iter().map(|(_, entry)| walk(entry)).sum::<usize>() + ledger + small
     }

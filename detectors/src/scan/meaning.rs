@@ -43,6 +43,11 @@ impl Meaning {
         Self(1 << number)
     }
 
+    /// A value of one of the types whose bits are set.
+    pub(crate) const fn of_types(bits: u64) -> Self {
+        Self(bits & (Self::OTHER.0 - 1))
+    }
+
     /// Whether this holds any of `meaning`.
     pub(crate) const fn says(self, meaning: Self) -> bool {
         self.0 & meaning.0 != 0

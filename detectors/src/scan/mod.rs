@@ -34,6 +34,7 @@ pub use window::WindowScan;
 pub(crate) use window::decided_before;
 
 use self::layout::Layout;
+use self::meaning::Meaning;
 use self::named::{Reader, Remembered};
 use self::near::Near;
 use self::shapes::Masks;
@@ -218,6 +219,13 @@ const fn bit(entity: EntityType) -> u64 {
 /// pay for a call.
 #[inline(never)]
 fn judge(content: &[u8], start: usize, masks: &Masks, layout: &Layout, only: u64, keep: usize, found: &mut Found) {
+    let unnamed;
+    let masks = if Vocabulary::built_in().decides(Meaning::of_types(only)) {
+        masks
+    } else {
+        unnamed = masks.without_names();
+        &unnamed
+    };
     let mut rest = masks.any();
     while rest != 0 {
         let place = rest & rest.wrapping_neg();

@@ -70,6 +70,11 @@ impl Masks {
             | self.dollar
             | self.pairs
     }
+
+    /// Without those places where a name says what the value is.
+    pub(super) fn without_names(&self) -> Self {
+        Self { sign: 0, counted: 0, ..*self }
+    }
 }
 
 /// What the last block leaves for the next: its masks that shapes look back at. The longest shape looks back 20 bytes,

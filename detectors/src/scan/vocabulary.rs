@@ -75,6 +75,11 @@ impl Vocabulary {
         self.by_digits
     }
 
+    /// Whether a name decides any of these.
+    pub(crate) fn decides(&self, wanted: Meaning) -> bool {
+        self.by_name.and(self.by_digits).says(wanted)
+    }
+
     /// The longest phrase that the words begin with, and how many words it has.
     pub(crate) fn longest(&self, words: &[Word]) -> Option<(Entry, usize)> {
         let mut hash = Hash::default();

@@ -31,7 +31,7 @@ use values::{Place, Value};
 
 use super::{Fact, Seen};
 use crate::endpoint;
-use crate::visit::Hash;
+use crate::visit::{Hash, Hashing};
 
 /// What kind of interpreter a payload is for. The order is that of the list of detectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -110,6 +110,42 @@ impl Text<'_> {
     }
 }
 
+/// Values that no grammar reads as an attack, by their hashes. Most of what a client sends, it sends with each request:
+/// its User-Agent, its session. Twelve grammars need to read that once.
+///
+/// Bounds: [`HARMLESS`] hashes of 8 octets, each in its own place, and a newer one takes it. The hashes are keyed, so
+/// nobody can make a value that counts as another.
+#[derive(Default)]
+pub(crate) struct Harmless {
+    known: Vec<Hash>,
+}
+
+/// Hashes kept by a worker: 64 KB.
+const HARMLESS: usize = 8_192;
+
+impl Harmless {
+    /// What a value's verdict follows from, hashed; `None` where the value is too long to come again.
+    fn key(value: &Value<'_>, hashing: &Hashing) -> Option<Hash> {
+        const LONGEST: usize = 512;
+        let place = Hash(u64::from(value.is_name) << 8 | value.place as u64);
+        (value.text.len() <= LONGEST)
+            .then(|| hashing.hash_all([place, hashing.hash(value.name), hashing.hash(value.text)]))
+    }
+
+    fn holds(&self, key: Hash) -> bool {
+        self.known.get(key.0 as usize % HARMLESS) == Some(&key)
+    }
+
+    fn add(&mut self, key: Hash) {
+        if self.known.is_empty() {
+            self.known = vec![Hash::default(); HARMLESS];
+        }
+        if let Some(place) = self.known.get_mut(key.0 as usize % HARMLESS) {
+            *place = key;
+        }
+    }
+}
+
 /// Payloads of one exchange that are told apart.
 const PAYLOADS: usize = 8;
 
@@ -119,12 +155,13 @@ fn observe(seen: &mut Seen<'_>) {
     let (mut payloads, mut lower, mut references) = (Vec::new(), Vec::new(), Vec::new());
     let mut run = 0;
     let has_failed = seen.exchange.response.as_ref().is_some_and(|response| response.status >= 500);
+    let harmless = &mut *seen.harmless;
     values::each(request, &mut |value| {
         if !value.is_name && matches!(value.place, Place::Query | Place::Content) && value.text.len() >= redos::RUN {
             run = run.max(redos::run(value.text));
         }
         if payloads.len() < PAYLOADS
-            && let Some(mut payload) = read(&value, &mut lower, &mut references)
+            && let Some(mut payload) = read_once(&value, seen.hashing, harmless, &mut lower, &mut references)
                 .or_else(|| has_failed.then(|| sql::lone_quote(value.text)).flatten())
         {
             payload.value = seen.hashing.hash(value.text);
@@ -146,6 +183,29 @@ fn observe(seen: &mut Seen<'_>) {
     if !payloads.is_empty() {
         seen.visit.facts.push(Fact::Payloads(payloads.into()));
     }
+}
+
+/// Reads one value, unless it was read before and is harmless.
+fn read_once(
+    value: &Value<'_>,
+    hashing: &Hashing,
+    harmless: &mut Harmless,
+    lower: &mut Vec<u8>,
+    references: &mut Vec<u8>,
+) -> Option<Payload> {
+    // What is plain is told without a place among the others.
+    if is_plain(value.text) && !value.is_name {
+        return None;
+    }
+    let key = Harmless::key(value, hashing);
+    if key.is_some_and(|key| harmless.holds(key)) {
+        return None;
+    }
+    let payload = read(value, lower, references);
+    if let Some(key) = key.filter(|_| payload.is_none()) {
+        harmless.add(key);
+    }
+    payload
 }
 
 /// Reads one value with every grammar.
@@ -200,12 +260,13 @@ fn of_value(text: &Text<'_>, references: &mut Vec<u8>) -> Option<Payload> {
 fn is_plain(text: &[u8]) -> bool {
     let plain =
         |octet: &u8| octet.is_ascii_alphanumeric() || *octet >= 0x80 || matches!(octet, b' ' | b'-' | b'_' | b',');
-    text.iter().all(plain)
-        || text.iter().all(|octet| plain(octet) || matches!(octet, b'.' | b'@' | b'+'))
-            && memchr::memmem::find(text, b"java").is_none()
-            && memchr::memmem::find(text, b"org.").is_none()
-            && memchr::memmem::find(text, b"..").is_none()
-            && memchr::memmem::find(text, b".php").is_none()
+    let Some(first) = text.iter().position(|octet| !plain(octet)) else { return true };
+    let rest = text.get(first..).unwrap_or_default();
+    rest.iter().all(|octet| plain(octet) || matches!(octet, b'.' | b'@' | b'+'))
+        && memchr::memmem::find(text, b"java").is_none()
+        && memchr::memmem::find(text, b"org.").is_none()
+        && memchr::memmem::find(text, b"..").is_none()
+        && memchr::memmem::find(text, b".php").is_none()
 }
 
 /// Whether a member is called as those that hold texts and code: pastes, pages, templates.

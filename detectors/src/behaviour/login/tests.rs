@@ -1,4 +1,5 @@
 use super::*;
+use crate::behaviour::injection::Harmless;
 use crate::behaviour::tests::visit;
 use crate::exchange::{Anomalies, Completeness, Content, Exchange, FieldLine, Fields, Response, Version};
 use crate::time::{Order, Timestamp};
@@ -57,7 +58,9 @@ fn seen_with(
     let mut visit = visit("10.0.0.1", target, status);
     let identity = crate::identity::of(exchange.request.as_ref().unwrap(), &hashing);
     (visit.credential, visit.principal) = (identity.credential, identity.principal);
-    observe(&mut Seen { exchange: &exchange, visit: &mut visit, hashing: &hashing, openapi: None });
+    let mut harmless = Harmless::default();
+    let (exchange, visit_seen) = (&exchange, &mut visit);
+    observe(&mut Seen { exchange, visit: visit_seen, hashing: &hashing, openapi: None, harmless: &mut harmless });
     visit.facts.into_iter().find_map(|fact| match fact {
         Fact::Login(attempt) => Some(attempt),
         _ => None,
