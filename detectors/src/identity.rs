@@ -1,10 +1,12 @@
 //! Who asks: the credential of a request, and the principal it stands for.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use serde::Deserialize;
+use base64::engine::general_purpose::STANDARD;
 
 use crate::exchange::Request;
+use crate::token::{Jwt, Known, TOKEN_LIMIT, Token, Tokens, bearer_token};
 use crate::visit::{Hash, Hashing};
 
 /// What a request was asked with.
@@ -34,88 +36,111 @@ pub enum CredentialKind {
 }
 
 /// Who asks, and with what.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Identity {
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Identity {
     /// What the request was asked with.
-    pub credential: Option<Credential>,
+    pub(crate) credential: Option<Credential>,
     /// Whom that stands for.
-    pub principal: Option<Hash>,
+    pub(crate) principal: Option<Hash>,
     /// The same, as it is on every machine with the same key.
-    pub lasting: Option<Hash>,
+    pub(crate) lasting: Option<Hash>,
+    /// What is noted of it, where it is a JSON Web Token.
+    pub(crate) token: Option<Arc<Token>>,
 }
-
-/// Longest token that is taken apart, in octets.
-pub const TOKEN_LIMIT: usize = 8 * 1024;
 
 /// Fields that hold a key and nothing else, in lower case.
 const KEY_FIELDS: [&str; 8] =
     ["x-api-key", "api-key", "apikey", "x-auth-token", "x-access-token", "x-session-token", "x-token", "private-token"];
 
+/// A credential as a request has it.
+enum Sent<'a> {
+    Jwt(CredentialKind, Jwt<'a>),
+    /// What follows the scheme.
+    Basic(&'a [u8]),
+    /// Says nothing about whom it stands for, other than that it is the same one.
+    Itself(CredentialKind, &'a [u8]),
+}
+
 /// Who sends `request`.
-pub fn of(request: &Request<'_>, hashing: &Hashing) -> Identity {
+pub(crate) fn of(request: &Request<'_>, hashing: &Hashing, tokens: &mut Tokens) -> Identity {
+    match sent(request) {
+        None => Identity::default(),
+        Some(Sent::Jwt(kind, jwt)) => {
+            let hash = hashing.hash(jwt.text);
+            let Known { principal, lasting, token } = tokens.know(&jwt, hash, hashing);
+            let credential = Some(Credential { kind, hash });
+            Identity { credential, principal: Some(principal), lasting: Some(lasting), token }
+        }
+        Some(Sent::Basic(pair)) => {
+            let credential = Some(Credential { kind: CredentialKind::Basic, hash: hashing.hash(pair) });
+            let user = basic(pair).map(|(user, _)| user);
+            let [principal, lasting] =
+                [Hashing::hash, Hashing::lasting].map(|hash| Some(hash(hashing, user.as_deref()?)));
+            Identity { credential, principal, lasting, token: None }
+        }
+        Some(Sent::Itself(kind, value)) => {
+            let hash = hashing.hash(value);
+            let (principal, lasting) = (Some(hash), Some(hashing.lasting(value)));
+            Identity { credential: Some(Credential { kind, hash }), principal, lasting, token: None }
+        }
+    }
+}
+
+/// Whether `request` comes with a credential.
+pub(crate) fn is_given(request: &Request<'_>) -> bool {
+    sent(request).is_some()
+}
+
+/// User and password of Basic authentication (RFC 7617), from what follows the scheme.
+pub(crate) fn basic(pair: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+    let mut user = STANDARD.decode(pair.get(..pair.len().min(TOKEN_LIMIT))?).ok()?;
+    let colon = memchr::memchr(b':', &user)?;
+    let password = user.get(colon + 1..)?.to_vec();
+    user.truncate(colon);
+    Some((user, password))
+}
+
+/// What follows the scheme of Basic authentication, where `request` has that.
+pub(crate) fn basic_pair<'a>(request: &Request<'a>) -> Option<&'a [u8]> {
+    match sent(request)? {
+        Sent::Basic(pair) => Some(pair),
+        _ => None,
+    }
+}
+
+fn sent<'a>(request: &Request<'a>) -> Option<Sent<'a>> {
     if let Some(value) = request.fields.get("authorization") {
-        return authorization(value, hashing);
+        return Some(authorization(value));
     }
     let key = KEY_FIELDS.iter().find_map(|name| request.fields.get(name));
     if let Some(key) = key.filter(|key| !key.is_empty()) {
-        return itself(CredentialKind::ApiKey, key, hashing);
+        return Some(Sent::Itself(CredentialKind::ApiKey, key));
     }
     let cookies = request.fields.get_all("cookie").flat_map(|line| line.split(|octet| *octet == b';'));
-    for cookie in cookies.map(<[u8]>::trim_ascii) {
-        let Some(at) = memchr::memchr(b'=', cookie) else { continue };
+    cookies.map(<[u8]>::trim_ascii).find_map(|cookie| {
+        let at = memchr::memchr(b'=', cookie)?;
         let (name, value) = (&cookie[..at], &cookie[at + 1..]);
-        if is_session_name(name) && value.len() >= 8 {
-            return match bearer_token(value) {
-                Some(token) => jwt(token, CredentialKind::SessionCookie, hashing),
-                None => itself(CredentialKind::SessionCookie, value, hashing),
-            };
-        }
-    }
-    Identity::default()
+        let kind = CredentialKind::SessionCookie;
+        (is_session_name(name) && value.len() >= 8)
+            .then(|| bearer_token(value).map_or(Sent::Itself(kind, value), |token| Sent::Jwt(kind, token)))
+    })
 }
 
-fn authorization(value: &[u8], hashing: &Hashing) -> Identity {
+fn authorization(value: &[u8]) -> Sent<'_> {
     let (scheme, rest) = match memchr::memchr(b' ', value) {
         Some(at) => (&value[..at], value[at + 1..].trim_ascii()),
         None => (&b""[..], value),
     };
     if scheme.eq_ignore_ascii_case(b"bearer") || scheme.is_empty() || scheme.eq_ignore_ascii_case(b"token") {
         return match bearer_token(rest) {
-            Some(token) => jwt(token, CredentialKind::Jwt, hashing),
-            None => itself(CredentialKind::Bearer, rest, hashing),
+            Some(token) => Sent::Jwt(CredentialKind::Jwt, token),
+            None => Sent::Itself(CredentialKind::Bearer, rest),
         };
     }
     if scheme.eq_ignore_ascii_case(b"basic") {
-        let decoded = rest.get(..rest.len().min(TOKEN_LIMIT)).and_then(|text| STANDARD.decode(text).ok());
-        let user = decoded.as_deref().and_then(|pair| pair.split(|octet| *octet == b':').next());
-        return Identity {
-            credential: Some(Credential { kind: CredentialKind::Basic, hash: hashing.hash(rest) }),
-            principal: user.map(|user| hashing.hash(user)),
-            lasting: user.map(|user| hashing.lasting(user)),
-        };
+        return Sent::Basic(rest);
     }
-    itself(CredentialKind::OtherScheme, value, hashing)
-}
-
-/// A credential that says nothing about whom it stands for, other than that it is the same one.
-fn itself(kind: CredentialKind, value: &[u8], hashing: &Hashing) -> Identity {
-    let hash = hashing.hash(value);
-    Identity {
-        credential: Some(Credential { kind, hash }),
-        principal: Some(hash),
-        lasting: Some(hashing.lasting(value)),
-    }
-}
-
-fn jwt(token: Jwt<'_>, kind: CredentialKind, hashing: &Hashing) -> Identity {
-    let whole = hashing.hash(token.text);
-    let subject = token.claims().and_then(|claims| claims.principal());
-    let principal = subject.as_ref().map_or(token.text, |subject| subject.as_bytes());
-    Identity {
-        credential: Some(Credential { kind, hash: whole }),
-        principal: Some(hashing.hash(principal)),
-        lasting: Some(hashing.lasting(principal)),
-    }
+    Sent::Itself(CredentialKind::OtherScheme, value)
 }
 
 /// Cookies that hold a session, by the words their names are made of.
@@ -128,90 +153,10 @@ pub(crate) fn is_session_name(name: &[u8]) -> bool {
     WORDS.iter().any(has) && !OTHER.iter().any(has)
 }
 
-/// A JSON Web Token in the compact form (RFC 7515 section 3.1), not verified.
-#[derive(Clone, Copy)]
-pub struct Jwt<'a> {
-    /// All of it.
-    pub text: &'a [u8],
-    /// The first part, base64url.
-    pub header: &'a [u8],
-    /// The second part, base64url.
-    pub payload: &'a [u8],
-    /// The third part, base64url; empty when it is not signed.
-    pub signature: &'a [u8],
-}
-
-/// The token, if it has the form of a JSON Web Token.
-pub fn bearer_token(text: &[u8]) -> Option<Jwt<'_>> {
-    if text.len() > TOKEN_LIMIT || !text.starts_with(b"ey") {
-        return None;
-    }
-    let mut parts = text.split(|octet| *octet == b'.');
-    let (header, payload, signature) = (parts.next()?, parts.next()?, parts.next()?);
-    let is_one = parts.next().is_none() && header.len() >= 8 && payload.len() >= 2;
-    is_one.then_some(Jwt { text, header, payload, signature })
-}
-
-impl Jwt<'_> {
-    /// The header, as far as it is JSON.
-    pub fn header(&self) -> Option<JoseHeader> {
-        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(self.header).ok()?).ok()
-    }
-
-    /// The claims, as far as they are JSON.
-    pub fn claims(&self) -> Option<Claims> {
-        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(self.payload).ok()?).ok()
-    }
-}
-
-/// Header parameters of a token (RFC 7515 section 4.1).
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct JoseHeader {
-    /// Algorithm.
-    pub alg: String,
-    /// Key id.
-    pub kid: Option<serde_json::Value>,
-    /// Where the key set is.
-    pub jku: Option<String>,
-    /// Where the certificate is.
-    pub x5u: Option<String>,
-    /// The key itself.
-    pub jwk: Option<serde_json::Value>,
-}
-
-/// Registered claims of a token (RFC 7519 section 4.1), and the names under which others put whom it is for.
-#[derive(Clone, Default, Deserialize)]
-#[serde(default)]
-pub struct Claims {
-    sub: Option<serde_json::Value>,
-    user_id: Option<serde_json::Value>,
-    uid: Option<serde_json::Value>,
-    username: Option<serde_json::Value>,
-    email: Option<serde_json::Value>,
-    client_id: Option<serde_json::Value>,
-    /// Issuer.
-    pub iss: Option<serde_json::Value>,
-    /// Seconds since 1970 after which it is not to be accepted.
-    pub exp: Option<serde_json::Value>,
-    /// Seconds since 1970 when it was issued.
-    pub iat: Option<serde_json::Value>,
-}
-
-impl Claims {
-    /// Whom the token is for.
-    pub fn principal(&self) -> Option<String> {
-        let named = [&self.sub, &self.user_id, &self.uid, &self.username, &self.email, &self.client_id];
-        named.into_iter().flatten().find_map(|value| match value {
-            serde_json::Value::String(text) if !text.is_empty() => Some(text.clone()),
-            serde_json::Value::Number(number) => Some(number.to_string()),
-            _ => None,
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
     use super::*;
     use crate::exchange::{Content, FieldLine, Fields, Version};
 
@@ -226,14 +171,14 @@ mod tests {
         let fields = Fields::new(bytes.as_bytes(), &lines);
         let request =
             Request { method: b"GET", target: b"/", version: Version::Http11, fields, content: Content::default() };
-        of(&request, &Hashing::new([1; 32]))
+        of(&request, &Hashing::new([1; 32]), &mut Tokens::default())
     }
 
     fn token(claims: &str) -> String {
         format!("Bearer {}.{}.c2ln", URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256"}"#), URL_SAFE_NO_PAD.encode(claims))
     }
 
-    fn kind(identity: Identity) -> Option<CredentialKind> {
+    fn kind(identity: &Identity) -> Option<CredentialKind> {
         identity.credential.map(|credential| credential.kind)
     }
 
@@ -241,7 +186,7 @@ mod tests {
     fn two_tokens_of_one_subject_are_one_principal() {
         let one = identity("Authorization", &token(r#"{"sub":"u-7","exp":1}"#));
         let two = identity("Authorization", &token(r#"{"sub":"u-7","exp":2}"#));
-        assert_eq!(kind(one), Some(CredentialKind::Jwt));
+        assert_eq!(kind(&one), Some(CredentialKind::Jwt));
         assert_eq!(one.principal, two.principal);
         assert_ne!(one.credential, two.credential);
         assert_ne!(one.principal, identity("Authorization", &token(r#"{"sub":"u-8"}"#)).principal);
@@ -260,11 +205,11 @@ mod tests {
 
     #[test]
     fn keys_and_sessions_stand_for_themselves() {
-        assert_eq!(kind(identity("X-API-Key", "k-1")), Some(CredentialKind::ApiKey));
-        assert_eq!(kind(identity("Cookie", "theme=dark; PHPSESSID=0123456789")), Some(CredentialKind::SessionCookie));
-        assert_eq!(kind(identity("Cookie", "theme=dark; csrf_token=0123456789")), None);
-        assert_eq!(kind(identity("Authorization", "Bearer opaque-token")), Some(CredentialKind::Bearer));
-        assert_eq!(kind(identity("Accept", "*/*")), None);
+        assert_eq!(kind(&identity("X-API-Key", "k-1")), Some(CredentialKind::ApiKey));
+        assert_eq!(kind(&identity("Cookie", "theme=dark; PHPSESSID=0123456789")), Some(CredentialKind::SessionCookie));
+        assert_eq!(kind(&identity("Cookie", "theme=dark; csrf_token=0123456789")), None);
+        assert_eq!(kind(&identity("Authorization", "Bearer opaque-token")), Some(CredentialKind::Bearer));
+        assert_eq!(kind(&identity("Accept", "*/*")), None);
     }
 
     #[test]

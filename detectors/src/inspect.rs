@@ -3,11 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::behaviour::login;
 use crate::behaviour::volume::Volume;
 use crate::endpoint;
 use crate::evidence::Scene;
 use crate::exchange::{Content, Exchange, Octets};
 use crate::finding::{Family, Finding, Severity, Subject};
+use crate::identity;
 use crate::kind::SEVERAL;
 use crate::openapi::OpenApi;
 use crate::path::Paths;
@@ -279,53 +281,25 @@ const KEYS: &[EntityType] = &[
 const SHORTEST_KEY: usize = 20;
 
 /// How bad a finding in a response is, given who asked and what for. People read their own profile all the time: few
-/// values of personal data for somebody who said who they are is nothing to be woken for. A token in the answer of a
+/// common values for somebody who said who they are belong into an inventory, and are no alert. A token in the answer of a
 /// login is what a login is for.
 fn in_circumstances(finding: &Finding, exchange: &Exchange<'_>) -> Severity {
     let Some(request) = &exchange.request else { return finding.severity };
-    let credentials = ["authorization", "cookie", "x-api-key"];
-    let is_authenticated = credentials.iter().any(|name| request.fields.get(name).is_some());
     let is_token = finding.detector.name == EntityType::Jwt.kind().detector.name;
-    if is_token && finding.evidence.len() < SEVERAL && gives_out_tokens(request.target) {
+    if is_token && finding.evidence.len() < SEVERAL && login::is_way_in(request.target) {
         return Severity::Info;
     }
     let few = finding.evidence.len() < SEVERAL && finding.items < MANY;
-    if is_authenticated && few && finding.detector.family == Family::Pii {
-        return finding.severity.min(Severity::Low);
+    if few && finding.detector.family == Family::Pii && identity::is_given(request) {
+        // A number that harms alone is still better not sent whole.
+        let most = if finding.severity <= Severity::Low { Severity::Info } else { Severity::Low };
+        return finding.severity.min(most);
     }
     finding.severity
 }
 
 /// How many items are more than a profile that repeats its owner's address.
 const MANY: u32 = 10;
-
-/// Whether a word of the path says that tokens are given out here.
-fn gives_out_tokens(target: &[u8]) -> bool {
-    let path = target.split(|byte| matches!(byte, b'?' | b'#')).next().unwrap_or_default();
-    let mut words = path.split(|byte| !byte.is_ascii_alphanumeric());
-    words.any(|word| {
-        [
-            b"login".as_slice(),
-            b"signin",
-            b"logon",
-            b"token",
-            b"tokens",
-            b"session",
-            b"sessions",
-            b"oauth",
-            b"oauth2",
-            b"refresh",
-            b"register",
-            b"signup",
-            b"authenticate",
-            b"auth",
-            b"sso",
-            b"callback",
-        ]
-        .iter()
-        .any(|known| word.eq_ignore_ascii_case(known))
-    })
-}
 
 #[cfg(test)]
 mod tests {
@@ -474,7 +448,7 @@ mod tests {
             let findings = of_exchange("/me", field, profile);
             findings.iter().map(|finding| finding.severity).collect::<Vec<_>>()
         };
-        assert_eq!(severities("Authorization"), [Severity::Low; 3]);
+        assert_eq!(severities("Authorization"), [Severity::Info, Severity::Low, Severity::Low]);
         assert_eq!(severities("Accept"), [Severity::Low, Severity::High, Severity::High]);
         let many = (0..9).map(|n| format!("u{n}@corp.example ")).collect::<String>();
         assert_eq!(of_exchange("/users", "Authorization", &many)[0].severity, Severity::Medium);

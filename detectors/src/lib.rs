@@ -21,4 +21,5 @@ pub mod scan;
 mod secret;
 pub mod sketch;
 pub mod time;
+mod token;
 pub mod visit;

@@ -4,16 +4,19 @@
 //! together in one order. It is owned and bounded: hashes and numbers of what was sent, and no value.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ahash::RandomState;
 
 use crate::behaviour::Fact;
+use crate::behaviour::coverage::Coverage;
 use crate::endpoint;
 use crate::exchange::{Exchange, Request, Response};
 use crate::finding::Finding;
 use crate::identity::{self, Credential};
 use crate::observation::{ExchangeContext, Names};
 use crate::time::{Order, Span, Timestamp};
+use crate::token::{Token, Tokens};
 
 /// What is known of one exchange behind the worker.
 #[derive(Clone, Debug)]
@@ -28,6 +31,12 @@ pub struct Visit {
     pub context: ExchangeContext,
     /// The host's name, or the server's address where there is none.
     pub server: Hash,
+    /// The server and the path template. The behaviour stage fills in this and the next two.
+    pub endpoint: Hash,
+    /// The same with the method.
+    pub operation: Hash,
+    /// What is known of the operation from visits before.
+    pub coverage: Coverage,
     /// What the server did with it.
     pub outcome: Outcome,
     /// What it was asked with.
@@ -36,6 +45,8 @@ pub struct Visit {
     pub principal: Option<Hash>,
     /// The principal's hash that is the same on every machine with this key: what it is called is made of it.
     pub lasting: Option<Hash>,
+    /// What is noted of the credential, where it is a JSON Web Token.
+    pub token: Option<Arc<Token>>,
     /// The target as it was sent, without its query.
     pub path: Hash,
     /// What the target names, in its order: at most [`OBJECTS`].
@@ -57,6 +68,14 @@ pub struct Visit {
 /// Stands for something that was sent. Equal things have equal hashes, within one run of the sensor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Hash(pub u64);
+
+impl Hash {
+    /// The hash of some octets with a secret key, the same on every machine.
+    pub fn keyed(key: &[u8; 32], octets: &[u8]) -> Self {
+        let hash = blake3::keyed_hash(key, octets);
+        Self(hash.as_bytes().iter().take(8).fold(0, |word, octet| word << 8 | u64::from(*octet)))
+    }
+}
 
 /// How many objects of a target a visit keeps.
 pub const OBJECTS: usize = 4;
@@ -151,6 +170,18 @@ pub enum Actor {
 }
 
 impl Visit {
+    /// Fills in what its endpoint and operation are, once the endpoint has its name.
+    pub(crate) fn settle(&mut self, hashing: &Hashing) {
+        let text = |text: &Option<Arc<str>>| hashing.hash(text.as_deref().unwrap_or_default().as_bytes());
+        self.endpoint = hashing.hash_all([self.server, text(&self.context.endpoint)]);
+        self.operation = hashing.hash_all([self.endpoint, text(&self.context.method)]);
+    }
+
+    /// Whether it was answered with what it asked for: a redirection to a login is not.
+    pub fn is_served(&self) -> bool {
+        matches!(self.context.status, Some(200..=299))
+    }
+
     /// Who asks: the principal, or else the client's address.
     pub fn actor(&self) -> Actor {
         self.principal.map_or_else(|| Actor::Client(self.client()), Actor::Principal)
@@ -166,20 +197,21 @@ impl Visit {
 #[derive(Debug)]
 pub struct Usher {
     names: Names,
+    tokens: Tokens,
     hashing: Hashing,
 }
 
 impl Usher {
     /// The hashing is the same for all workers of a run.
     pub fn new(hashing: Hashing) -> Self {
-        Self { names: Names::default(), hashing }
+        Self { names: Names::default(), tokens: Tokens::default(), hashing }
     }
 
     /// The visit of `exchange`, without facts and findings.
     pub fn visit(&mut self, exchange: &Exchange<'_>) -> Visit {
         let (request, response) = (exchange.request.as_ref(), exchange.response.as_ref());
         let hashing = &self.hashing;
-        let identity = request.map(|request| identity::of(request, hashing)).unwrap_or_default();
+        let identity = request.map(|request| identity::of(request, hashing, &mut self.tokens)).unwrap_or_default();
         let path = request.map_or(&b""[..], |request| endpoint::path(request.target));
         let context = ExchangeContext::of(exchange, &mut self.names);
         Visit {
@@ -191,10 +223,14 @@ impl Usher {
                 None => hashing.hash(exchange.server.to_string().as_bytes()),
             },
             context,
+            endpoint: Hash::default(),
+            operation: Hash::default(),
+            coverage: Coverage::default(),
             outcome: response.map_or(Outcome::Unknown, |response| Outcome::of(response.status)),
             credential: identity.credential,
             principal: identity.principal,
             lasting: identity.lasting,
+            token: identity.token,
             path: hashing.hash(path),
             objects: request.map_or_else(Objects::default, |request| objects(request.target, hashing)),
             agent: hashing.hash(request.and_then(|request| request.fields.get("user-agent")).unwrap_or_default()),
@@ -235,8 +271,7 @@ impl Hashing {
 
     /// A hash that is the same on every machine with this key, for what outlives a run.
     pub fn lasting(&self, octets: &[u8]) -> Hash {
-        let hash = blake3::keyed_hash(&self.key, octets);
-        Hash(hash.as_bytes().iter().take(8).fold(0, |word, octet| word << 8 | u64::from(*octet)))
+        Hash::keyed(&self.key, octets)
     }
 
     /// The hash of several things in their order.

@@ -40,6 +40,10 @@ impl Assessor {
 
     /// What became of findings so far, and of detectors.
     pub fn counters(&self) -> Counters {
-        Counters { detectors_restarted: self.stage.restarts(), ..self.book.counters() }
+        Counters {
+            detectors_restarted: self.stage.restarts(),
+            detectors_forgot: self.stage.forgotten(),
+            ..self.book.counters()
+        }
     }
 }

@@ -86,6 +86,8 @@ counters! {
         pub incidents,
         /// How often a behaviour detector started anew after a panic: a defect of the sensor.
         pub detectors_restarted,
+        /// Entries of detectors' state that made room for others: from then on something may be missed.
+        pub detectors_forgot,
     }
 }
 

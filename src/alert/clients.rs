@@ -2,19 +2,19 @@
 
 use std::net::IpAddr;
 
+use apitap_detectors::sketch::Sketch;
+use apitap_detectors::visit::Hash;
+
 /// How many clients an alert names; also how far their number is exact.
 pub(super) const NAMED: usize = 64;
 
-/// Distinct clients in bounded memory: the first [`NAMED`] are kept, from then on a HyperLogLog of keyed hashes
-/// (Flajolet et al. 2007) counts them to about 3 %.
+/// Distinct clients in bounded memory: the first [`NAMED`] are kept, from then on a sketch of keyed hashes counts them to about
+/// 3 %.
 #[derive(Debug, Default)]
 pub(super) struct Clients {
     named: Vec<IpAddr>,
-    sketch: Option<Box<[u8; REGISTERS]>>,
+    sketch: Option<Box<Sketch<1024>>>,
 }
-
-/// A power of two; the standard error is 1.04 / sqrt(REGISTERS).
-const REGISTERS: usize = 1024;
 
 impl Clients {
     /// Counts a client. `key` keeps a hostile choice of addresses from steering the estimate.
@@ -27,11 +27,11 @@ impl Clients {
             return;
         }
         let sketch = self.sketch.get_or_insert_with(|| {
-            let mut sketch = Box::new([0; REGISTERS]);
-            self.named.iter().for_each(|client| record(&mut sketch, *client, key));
+            let mut sketch = Box::<Sketch<1024>>::default();
+            self.named.iter().for_each(|client| sketch.insert(hash(*client, key)));
             sketch
         });
-        record(sketch, client, key);
+        sketch.insert(hash(client, key));
     }
 
     /// The clients that are named, in the order in which they came.
@@ -43,7 +43,7 @@ impl Clients {
     pub(super) fn count(&self) -> u64 {
         match &self.sketch {
             // The estimate may fall short of what is known for certain: one more than has a name.
-            Some(sketch) => estimate(sketch).max(NAMED as u64 + 1),
+            Some(sketch) => sketch.estimate().max(NAMED as u64 + 1),
             None => self.named.len() as u64,
         }
     }
@@ -54,25 +54,11 @@ impl Clients {
     }
 }
 
-fn record(sketch: &mut [u8; REGISTERS], client: IpAddr, key: &[u8; 32]) {
-    let hash = match client {
-        IpAddr::V4(address) => blake3::keyed_hash(key, &address.octets()),
-        IpAddr::V6(address) => blake3::keyed_hash(key, &address.octets()),
-    };
-    let (index, rest) = hash.as_bytes().split_at(8);
-    let index = usize::from(u16::from_le_bytes([index[0], index[1]])) % REGISTERS;
-    let rank = rest.iter().position(|octet| *octet != 0).map_or(0, |zero| rest[zero].leading_zeros() + 8 * zero as u32);
-    sketch[index] = sketch[index].max(rank as u8 + 1);
-}
-
-fn estimate(sketch: &[u8; REGISTERS]) -> u64 {
-    let registers = REGISTERS as f64;
-    let empty = sketch.iter().filter(|rank| **rank == 0).count();
-    let alpha = 0.7213 / (1.0 + 1.079 / registers);
-    let raw = alpha * registers * registers / sketch.iter().map(|rank| (-f64::from(*rank)).exp2()).sum::<f64>();
-    // Few clients leave registers empty, and counting those is more exact.
-    let count = if raw <= 2.5 * registers && empty > 0 { registers * (registers / empty as f64).ln() } else { raw };
-    count.round() as u64
+fn hash(client: IpAddr, key: &[u8; 32]) -> Hash {
+    match client {
+        IpAddr::V4(address) => Hash::keyed(key, &address.octets()),
+        IpAddr::V6(address) => Hash::keyed(key, &address.octets()),
+    }
 }
 
 #[cfg(test)]

@@ -45,6 +45,12 @@ pub(super) fn text(counters: &Counters, alerts: &alert::Counters, span: Option<(
     for (count, what) in unseen.into_iter().filter(|(count, _)| *count > 0) {
         line(format_args!("not seen: {count} {what}"));
     }
+    if alerts.detectors_forgot > 0 {
+        line(format_args!(
+            "not known any more: {} things that detectors had to forget for want of room",
+            alerts.detectors_forgot
+        ));
+    }
     if alerts.detectors_restarted > 0 {
         line(format_args!(
             "defect: {} times a detector lost what it knew; please report it",

@@ -15,6 +15,7 @@ pub(crate) struct Bounded<K, V> {
     first: u32,
     last: u32,
     limit: usize,
+    forgotten: u64,
 }
 
 #[derive(Debug)]
@@ -32,7 +33,7 @@ impl<K: Copy + Eq + Hash, V> Bounded<K, V> {
     /// An empty map for at most `limit` entries, at least one and at most 2³¹.
     pub(crate) fn new(limit: usize) -> Self {
         let limit = limit.clamp(1, 1 << 31);
-        Self { places: HashMap::default(), entries: Vec::new(), first: NONE, last: NONE, limit }
+        Self { places: HashMap::default(), entries: Vec::new(), first: NONE, last: NONE, limit, forgotten: 0 }
     }
 
     /// The value of `key`, made anew if there is none, and used now.
@@ -71,6 +72,11 @@ impl<K: Copy + Eq + Hash, V> Bounded<K, V> {
         self.entries.len()
     }
 
+    /// How many entries made room for others.
+    pub(crate) fn forgotten(&self) -> u64 {
+        self.forgotten
+    }
+
     /// Entries from the most recently used one on.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         let mut at = self.first;
@@ -92,6 +98,7 @@ impl<K: Copy + Eq + Hash, V> Bounded<K, V> {
             self.unlink(at);
             self.places.remove(&self.entries[at as usize].key);
             self.entries[at as usize] = entry;
+            self.forgotten += 1;
             at
         };
         self.places.insert(key, at);

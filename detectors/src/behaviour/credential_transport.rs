@@ -11,7 +11,8 @@ use super::{Behaviour, Seen};
 use crate::endpoint;
 use crate::exchange::Request;
 use crate::finding::{Confidence, Detector, Evidence, Family, Finding, Location, Severity, Subject};
-use crate::identity::{self, CredentialKind};
+use crate::identity::CredentialKind;
+use crate::token;
 use crate::visit::Outcome;
 
 static IN_CLEAR: Detector = Detector {
@@ -132,7 +133,7 @@ fn is_password_name(name: &[u8]) -> bool {
 
 fn is_token(value: &[u8]) -> bool {
     let has = |is: fn(&u8) -> bool| value.iter().any(is);
-    identity::bearer_token(value).is_some()
+    token::bearer_token(value).is_some()
         || value.len() >= 16
             && has(u8::is_ascii_digit)
             && has(u8::is_ascii_alphabetic)

@@ -294,12 +294,10 @@ fn add(clients: &mut Vec<IpAddr>, client: IpAddr) {
 
 impl Judge for State {
     fn apply(&mut self, visit: &Visit, findings: &mut Findings<'_>) {
-        let Some(endpoint) = visit.context.endpoint.as_ref().filter(|_| visit.outcome == Outcome::Accepted) else {
+        if visit.outcome != Outcome::Accepted {
             return;
-        };
-        let hashing = ahash::RandomState::with_seeds(1, 2, 3, 4);
-        let key = Hash(hashing.hash_one((visit.server, endpoint)));
-        let users = self.endpoints.entry(key, Users::default);
+        }
+        let users = self.endpoints.entry(visit.endpoint, Users::default);
         let client = visit.client();
         add(&mut users.all, client);
         let assigned = visit.facts.iter().find_map(|fact| match fact {
@@ -330,6 +328,10 @@ impl Judge for State {
 
     fn footprint(&self) -> usize {
         self.endpoints.iter().map(|(_, users)| 250 + if users.waiting.is_some() { 300 } else { 0 }).sum()
+    }
+
+    fn forgotten(&self) -> u64 {
+        self.endpoints.forgotten()
     }
 }
 

@@ -177,6 +177,10 @@ impl Judge for State {
         let paths = |client: &Client| (client.missing.capacity() + client.found.capacity()) * size_of::<Hash>();
         self.clients.iter().map(|(_, client)| 200 + paths(client)).sum()
     }
+
+    fn forgotten(&self) -> u64 {
+        self.clients.forgotten()
+    }
 }
 
 impl Client {

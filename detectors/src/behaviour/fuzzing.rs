@@ -136,7 +136,7 @@ impl Judge for State {
         }
         client.refused = client.refused.saturating_add(1);
         client.failed = client.failed.saturating_add(u32::from(status >= 500));
-        let refusal = (operation(&visit.context), status);
+        let refusal = (visit.operation, status);
         if client.refusals.len() < TOLD_APART && !client.refusals.contains(&refusal) {
             client.refusals.push(refusal);
         }
@@ -166,6 +166,10 @@ impl Judge for State {
         let refusals = |client: &Client| client.refusals.capacity() * size_of::<(Hash, u16)>();
         self.clients.iter().map(|(_, client)| 64 + size_of::<Client>() + refusals(client)).sum()
     }
+
+    fn forgotten(&self) -> u64 {
+        self.clients.forgotten()
+    }
 }
 
 impl Client {
@@ -180,13 +184,6 @@ impl Client {
         let reasons = all.filter(|at| first(*at, |one, other| one.1 == other.1)).count();
         (operations, u32::try_from(reasons).unwrap_or(u32::MAX))
     }
-}
-
-/// Stands for method and endpoint (FNV-1a).
-fn operation(context: &ExchangeContext) -> Hash {
-    let texts = [context.method.as_deref(), Some(" "), context.endpoint.as_deref()];
-    let octets = texts.into_iter().flatten().flat_map(str::bytes);
-    Hash(octets.fold(0xcbf2_9ce4_8422_2325, |hash, octet| (hash ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3)))
 }
 
 #[cfg(test)]

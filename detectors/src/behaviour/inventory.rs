@@ -198,6 +198,10 @@ impl Judge for State {
     fn footprint(&self) -> usize {
         self.called.len() + self.servers.len() * 60 + self.waiting.len() * 300
     }
+
+    fn forgotten(&self) -> u64 {
+        self.servers.forgotten()
+    }
 }
 
 fn undocumented() -> Finding {

@@ -13,14 +13,12 @@
 //! each signer an hour are tried against [`super::weak_secrets`], half a millisecond each. 20 MB.
 
 use super::bounded::Bounded;
-use super::coverage::{Coverage, is_served};
-use super::weak_secrets::{self, Mac};
-use super::{Behaviour, Fact, Findings, Judge, Seen};
-use crate::exchange::{Octets, Request};
+use super::weak_secrets;
+use super::{Behaviour, Findings, Judge, Seen};
 use crate::finding::{Confidence, Detector, Family, Finding, Severity, Subject};
-use crate::identity::{self, CredentialKind, JoseHeader, Jwt};
 use crate::inspect::Settings;
 use crate::time::Timestamp;
+use crate::token::{Algorithm, Token, Trick};
 use crate::visit::{Hash, Outcome, Visit};
 
 static DETECTOR: Detector = Detector {
@@ -38,10 +36,9 @@ static DETECTOR: Detector = Detector {
 
 pub(crate) static JWT: Behaviour = Behaviour {
     detectors: &[&DETECTOR],
-    observe,
-    state: Some(|settings: &Settings| {
+    observe: |_: &mut Seen<'_>| {},
+    state: Some(|_: &Settings| {
         Box::new(State {
-            coverage: Coverage::new(settings.hashing()),
             payloads: Bounded::new(TOKENS),
             signatures: Bounded::new(TOKENS),
             signers: Bounded::new(SIGNERS),
@@ -58,125 +55,8 @@ const LONG: i64 = 30 * 86_400;
 /// Tokens of one signer that are tried within an hour.
 const TRIES: u32 = 2;
 
-/// Longest token whose signature is tried, in octets.
-const SIGNED: usize = 4 * 1024;
-
 const TOKENS: usize = 65_536;
 const SIGNERS: usize = 4_096;
-
-/// What is noted of a token.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Token {
-    signer: Hash,
-    payload: Hash,
-    signature: Hash,
-    algorithm: Algorithm,
-    trick: Option<Trick>,
-    /// When it ends, in seconds since 1970.
-    pub(super) expires: Option<i64>,
-    issued: Option<i64>,
-    /// What is signed, where the secret may be in a list.
-    signed: Option<Signed>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Algorithm {
-    None,
-    /// Equal input, equal signature: HMAC, RSA.
-    Fixed,
-    /// Each signature differs: ECDSA, RSASSA-PSS.
-    Random,
-}
-
-/// Header parameters that are there to mislead.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Trick {
-    /// Where the key is to be fetched.
-    Reference,
-    /// The key itself.
-    Embedded,
-    /// A key id that is a path or a piece of a query.
-    Syntax,
-}
-
-/// A signature to try, in memory until the behaviour stage has looked at it.
-#[derive(Clone, PartialEq)]
-struct Signed {
-    mac: Mac,
-    input: Box<[u8]>,
-    signature: Box<[u8]>,
-}
-
-impl std::fmt::Debug for Signed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        Octets::of(&self.input).fmt(f)
-    }
-}
-
-fn observe(seen: &mut Seen<'_>) {
-    let Some(credential) = seen.visit.credential else { return };
-    if !matches!(credential.kind, CredentialKind::Jwt | CredentialKind::SessionCookie) {
-        return;
-    }
-    let Some(token) = seen.exchange.request.as_ref().and_then(token_of) else { return };
-    let Some(header) = token.header() else { return };
-    let claims = token.claims().unwrap_or_default();
-    let part = |value: Option<&serde_json::Value>| {
-        seen.hashing.hash(value.map(serde_json::Value::to_string).unwrap_or_default().as_bytes())
-    };
-    let number = |value: &Option<serde_json::Value>| value.as_ref().and_then(|value| Some(value.as_f64()? as i64));
-    let noted = Token {
-        signer: seen.hashing.hash_all([seen.visit.server, part(claims.iss.as_ref()), part(header.kid.as_ref())]),
-        payload: seen.hashing.hash(token.payload),
-        signature: seen.hashing.hash(token.signature),
-        algorithm: algorithm(&header, &token),
-        trick: trick(&header),
-        expires: number(&claims.exp),
-        issued: number(&claims.iat),
-        signed: signed(&header, &token),
-    };
-    seen.visit.facts.push(Fact::Token(Box::new(noted)));
-}
-
-/// The token of a request: of the Authorization field, or of a cookie.
-fn token_of<'a>(request: &Request<'a>) -> Option<Jwt<'a>> {
-    if let Some(value) = request.fields.get("authorization") {
-        return identity::bearer_token(value.rsplit(|octet| *octet == b' ').next()?);
-    }
-    let cookies = request.fields.get_all("cookie").flat_map(|line| line.split(|octet| *octet == b';'));
-    cookies.filter_map(|cookie| identity::bearer_token(cookie.get(memchr::memchr(b'=', cookie)? + 1..)?)).next()
-}
-
-fn algorithm(header: &JoseHeader, token: &Jwt<'_>) -> Algorithm {
-    let name = header.alg.as_bytes();
-    if name.is_empty() || name.eq_ignore_ascii_case(b"none") || token.signature.is_empty() {
-        Algorithm::None
-    } else if name.starts_with(b"HS") || name.starts_with(b"RS") {
-        Algorithm::Fixed
-    } else {
-        Algorithm::Random
-    }
-}
-
-fn trick(header: &JoseHeader) -> Option<Trick> {
-    if header.jku.is_some() || header.x5u.is_some() {
-        return Some(Trick::Reference);
-    }
-    if header.jwk.is_some() {
-        return Some(Trick::Embedded);
-    }
-    let has_syntax = header.kid.as_ref().and_then(serde_json::Value::as_str).is_some_and(|kid| {
-        kid.contains("../") || kid.starts_with('/') || kid.contains(['\'', '"', ';', '|', '`', '\0', '\\', '$'])
-    });
-    has_syntax.then_some(Trick::Syntax)
-}
-
-fn signed(header: &JoseHeader, token: &Jwt<'_>) -> Option<Signed> {
-    let mac = Mac::of(&header.alg)?;
-    let input = token.text.get(..token.header.len() + 1 + token.payload.len())?;
-    let fits = input.len() <= SIGNED && token.signature.len() <= 128 && !token.signature.is_empty();
-    fits.then(|| Signed { mac, input: input.into(), signature: token.signature.into() })
-}
 
 /// Capture time as tokens count it.
 pub(super) fn seconds(time: Timestamp) -> i64 {
@@ -184,12 +64,12 @@ pub(super) fn seconds(time: Timestamp) -> i64 {
 }
 
 struct State {
-    coverage: Coverage,
     /// The signature with which each payload was accepted.
     payloads: Bounded<Hash, Hash>,
     /// The payload with which each signature was accepted.
     signatures: Bounded<Hash, Hash>,
-    signers: Bounded<Hash, Signer>,
+    /// By server, issuer and key id.
+    signers: Bounded<(Hash, Hash), Signer>,
 }
 
 #[derive(Default)]
@@ -209,17 +89,12 @@ struct Told {
 
 impl Judge for State {
     fn apply(&mut self, visit: &Visit, findings: &mut Findings<'_>) {
-        let operation = self.coverage.learn(visit);
-        let Some(token) = visit.facts.iter().find_map(|fact| match fact {
-            Fact::Token(token) => Some(&**token),
-            _ => None,
-        }) else {
-            return;
-        };
+        let operation = visit.coverage;
+        let Some(token) = visit.token.as_deref() else { return };
         // What the visit itself says counts as well: it asks about its own subject.
         let is_about_self = visit.objects.as_slice().iter().any(|object| visit.principal == Some(object.hash));
         let is_guarded = operation.open == 0 && (operation.is_guarded() || is_about_self);
-        let is_accepted = is_served(visit);
+        let is_accepted = visit.is_served();
         let mut told = Vec::new();
         if is_accepted && is_guarded {
             told.extend(self.accepted(visit, token));
@@ -238,7 +113,11 @@ impl Judge for State {
     }
 
     fn footprint(&self) -> usize {
-        64 * (self.payloads.len() + self.signatures.len()) + 80 * self.signers.len() + self.coverage.footprint()
+        64 * (self.payloads.len() + self.signatures.len()) + 80 * self.signers.len()
+    }
+
+    fn forgotten(&self) -> u64 {
+        self.payloads.forgotten() + self.signatures.forgotten() + self.signers.forgotten()
     }
 }
 
@@ -269,7 +148,7 @@ impl State {
     /// Whether the secret is one that everybody knows.
     fn weak(&mut self, visit: &Visit, token: &Token) -> Option<Told> {
         let signed = token.signed.as_ref()?;
-        let signer = self.signers.entry(token.signer, Signer::default);
+        let signer = self.signers.entry((visit.server, token.signer), Signer::default);
         let hour = seconds(visit.started).div_euclid(3_600);
         if signer.hour != hour {
             *signer = Signer { hour, ..Signer::default() };
@@ -331,7 +210,9 @@ fn lifetime(token: &Token) -> Option<Told> {
 mod tests {
     use super::*;
     use crate::behaviour::tests::{at, judge, visit};
-    use crate::identity::Credential;
+    use crate::behaviour::weak_secrets::Mac;
+    use crate::identity::{Credential, CredentialKind};
+    use crate::token::Signed;
 
     fn token() -> Token {
         Token {
@@ -350,7 +231,7 @@ mod tests {
         let mut visit = at(seconds, visit("10.0.0.1", "/orders", status));
         visit.credential = Some(Credential { kind: CredentialKind::Jwt, hash: Hash(1) });
         visit.principal = Some(Hash(70));
-        visit.facts.push(Fact::Token(Box::new(token)));
+        visit.token = Some(token.into());
         visit
     }
 

@@ -13,15 +13,13 @@ mod answer;
 mod pairs;
 mod words;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use pairs::{Form, Value};
 use words::{Name, Purpose};
 
 use super::{Fact, Seen};
 use crate::endpoint;
 use crate::exchange::Request;
-use crate::identity::{CredentialKind, TOKEN_LIMIT};
+use crate::identity::{self, CredentialKind};
 use crate::visit::Hash;
 
 pub use answer::Verdict;
@@ -60,6 +58,8 @@ pub enum AttemptKind {
     Reset,
     /// A new account.
     Registration,
+    /// The question whether a name is taken.
+    Lookup,
 }
 
 /// The largest body that is read: names, a password and what forms add to them take a few hundred octets.
@@ -73,6 +73,11 @@ const NAMES: usize = 48;
 
 /// How many names a body has at most that is a login without saying so in its path.
 const NAMES_ANYWHERE: usize = 8;
+
+/// Whether a target is, by the words of its path, for those who cannot have a credential yet.
+pub(crate) fn is_way_in(target: &[u8]) -> bool {
+    words::purpose(endpoint::path(target)).is_way_in()
+}
 
 /// Notes an attempt to get in.
 pub(crate) fn observe(seen: &mut Seen<'_>) {
@@ -96,7 +101,7 @@ fn tried<'a>(request: &'a Request<'a>, seen: &Seen<'_>) -> Option<Tried<'a>> {
     let body = request.content.bytes;
     if !is_get && matches!(request.method, b"POST" | b"PUT" | b"PATCH") && !body.is_empty() && body.len() <= BODY {
         let purpose = words::purpose(endpoint::path(request.target));
-        let is_likely = purpose.is_login || purpose.is_code || purpose.is_reset || purpose.is_registration;
+        let is_likely = purpose.is_way_in();
         if is_likely || (body.len() <= BODY_ANYWHERE && request.method == b"POST") {
             let content_type = request.fields.get("content-type").unwrap_or_default();
             if let Some(form) = Form::of(body, content_type)
@@ -108,11 +113,11 @@ fn tried<'a>(request: &'a Request<'a>, seen: &Seen<'_>) -> Option<Tried<'a>> {
     }
     if let Some(query) = endpoint::query(request.target) {
         let purpose = words::purpose(endpoint::path(request.target));
-        if purpose.is_login {
+        if purpose.is_way_in() {
             let mut read = Read { purpose, ..Read::default() };
             pairs::urlencoded(query).take(NAMES).for_each(|(name, value)| read.take(name, value));
             if let Some(tried) = read.settle(true, seen)
-                && tried.secret.is_some()
+                && (tried.secret.is_some() || !purpose.is_login)
             {
                 return Some(tried);
             }
@@ -225,6 +230,7 @@ impl<'a> Read<'a> {
             () if !is_named => None,
             () if purpose.is_reset => made(AttemptKind::Reset, self.account, None),
             () if purpose.is_registration => made(AttemptKind::Registration, self.account, None),
+            () if purpose.is_lookup => made(AttemptKind::Lookup, self.account, None),
             () if purpose.is_login => made(AttemptKind::Identify, self.account, None),
             () => None,
         }
@@ -239,16 +245,12 @@ impl<'a> Read<'a> {
 /// Basic authentication (RFC 7617).
 fn basic<'a>(request: &'a Request<'a>, seen: &Seen<'_>) -> Option<Tried<'a>> {
     seen.visit.credential.filter(|credential| credential.kind == CredentialKind::Basic)?;
-    let value = request.fields.get("authorization")?;
-    let at = memchr::memchr(b' ', value)?;
-    let text = value[at..].trim_ascii();
-    let pair = STANDARD.decode(text.get(..text.len().min(TOKEN_LIMIT))?).ok()?;
-    let colon = memchr::memchr(b':', &pair)?;
+    let (user, password) = identity::basic(identity::basic_pair(request)?)?;
     let hash = |text: &[u8]| seen.hashing.hash(text);
     Some(Tried {
-        account: Some(hash(&pairs::same_text(&pair[..colon]))),
+        account: Some(hash(&pairs::same_text(&user))),
         account_text: b"",
-        secret: Some(hash(&pair[colon + 1..])),
+        secret: Some(hash(&password)),
         kind: AttemptKind::Basic,
     })
 }

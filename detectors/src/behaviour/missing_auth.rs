@@ -8,10 +8,9 @@
 //! Sees: credential, path, status, content type. Misses: operations that never refused anybody and have innocent names;
 //! credentials in places that are not known (client certificates).
 //!
-//! Bounds: those of [`super::coverage`], and [`SERVERS`] servers with at most [`EARLY`] answers that wait (2 KB each, 8 MB).
+//! Bounds: [`SERVERS`] servers with at most [`EARLY`] answers that wait (2 KB each, 8 MB).
 
 use super::bounded::Bounded;
-use super::coverage::{Coverage, is_served};
 use super::{Behaviour, Fact, Findings, Judge, Seen};
 use crate::endpoint;
 use crate::finding::{Detector, Family, Finding, Severity, Subject};
@@ -35,9 +34,7 @@ static DETECTOR: Detector = Detector {
 pub(crate) static MISSING_AUTH: Behaviour = Behaviour {
     detectors: &[&DETECTOR],
     observe,
-    state: Some(|settings: &Settings| {
-        Box::new(State { coverage: Coverage::new(settings.hashing()), servers: Bounded::new(SERVERS) })
-    }),
+    state: Some(|_: &Settings| Box::new(State { servers: Bounded::new(SERVERS) })),
 };
 
 const SERVERS: usize = 4_096;
@@ -49,7 +46,7 @@ const KEYED: usize = 3;
 const EARLY: usize = 8;
 
 /// Callers who were answered about themselves before that says what an operation is for.
-const SELVES: usize = 3;
+const SELVES: u8 = 3;
 
 /// How much an operation's path says that it is not for everybody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +74,7 @@ const POWERFUL: [&[u8]; 8] =
     [b"export", b"exports", b"dump", b"backup", b"backups", b"heapdump", b"impersonate", b"env"];
 
 fn observe(seen: &mut Seen<'_>) {
-    if seen.visit.credential.is_some() || !is_served(seen.visit) {
+    if seen.visit.credential.is_some() || !seen.visit.is_served() {
         return;
     }
     let (Some(request), Some(response)) = (&seen.exchange.request, &seen.exchange.response) else { return };
@@ -87,7 +84,7 @@ fn observe(seen: &mut Seen<'_>) {
         return;
     }
     // Who logs in has no credential yet.
-    if super::user_names::purpose(request).is_some() {
+    if super::login::is_way_in(request.target) {
         return;
     }
     // A credential in the query is one.
@@ -114,7 +111,6 @@ fn observe(seen: &mut Seen<'_>) {
 }
 
 struct State {
-    coverage: Coverage,
     /// What each server asks for.
     servers: Bounded<Hash, Server>,
 }
@@ -129,8 +125,8 @@ struct Server {
 
 impl Judge for State {
     fn apply(&mut self, visit: &Visit, findings: &mut Findings<'_>) {
-        let before = self.coverage.learn(visit);
-        if let Some(principal) = visit.principal.filter(|_| is_served(visit)) {
+        let before = visit.coverage;
+        if let Some(principal) = visit.principal.filter(|_| visit.is_served()) {
             let Server { principals, early } = self.servers.entry(visit.server, Server::default);
             if principals.len() < KEYED && !principals.contains(&principal) {
                 principals.push(principal);
@@ -155,13 +151,11 @@ impl Judge for State {
             }
             return;
         }
-        if before.keyed > 0 && (before.selves.len() >= SELVES || before.closed > before.open) {
+        if before.keyed > 0 && (before.selves >= SELVES || before.closed > before.open) {
             let because = Some(format!(
                 "The operation answered {} times with a credential, for at least {} callers about themselves, and refused {} \
                  without one.",
-                before.keyed,
-                before.selves.len(),
-                before.closed
+                before.keyed, before.selves, before.closed
             ));
             let finding = Finding::new(&DETECTOR, "unlike_others", Subject::Endpoint, Severity::Medium);
             findings.about(visit, Finding { because, ..finding });
@@ -170,7 +164,11 @@ impl Judge for State {
 
     fn footprint(&self) -> usize {
         let early: usize = self.servers.iter().map(|(_, server)| 200 * server.early.capacity()).sum();
-        self.coverage.footprint() + 160 * self.servers.len() + early
+        160 * self.servers.len() + early
+    }
+
+    fn forgotten(&self) -> u64 {
+        self.servers.forgotten()
     }
 }
 

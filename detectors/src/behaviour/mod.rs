@@ -4,9 +4,9 @@
 //! hashes and numbers, no value. `apply` runs behind the workers, where the [`Visit`]s of all of them come together in one
 //! order, and keeps the state. State is bounded in entries and octets, and each file says what bounds it.
 
-mod bounded;
+pub(crate) mod bounded;
 pub(crate) mod cookies;
-mod coverage;
+pub mod coverage;
 pub(crate) mod credential_transport;
 mod disclosure;
 mod endpoints;
@@ -25,13 +25,14 @@ pub(crate) mod stuffing;
 pub(crate) mod token_reuse;
 pub(crate) mod user_names;
 pub mod volume;
-mod weak_secrets;
+pub(crate) mod weak_secrets;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use coverage::Operations;
 use endpoints::Endpoints;
 
 use crate::exchange::Exchange;
@@ -79,13 +80,14 @@ pub(crate) trait Judge: Send {
 
     /// Octets that the state takes, roughly.
     fn footprint(&self) -> usize;
+
+    /// How many entries of the state made room for others.
+    fn forgotten(&self) -> u64;
 }
 
 /// What a detector notes in the worker for its judgement later.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fact {
-    /// An account's name that was asked about.
-    AccountName(user_names::Asked),
     /// A member that only the server should set, and that it took.
     Assigned(exposure::Assigned),
     /// What the OpenAPI document says of it.
@@ -100,8 +102,6 @@ pub enum Fact {
     Run(u32),
     /// Ids that the response showed, and whose the thing is.
     Shown(Box<disclosure::Shown>),
-    /// The token of the request.
-    Token(Box<jwt::Token>),
     /// The User-Agent names a tool that looks for faults.
     Tool,
     /// Data were answered to a request without a credential.
@@ -176,6 +176,7 @@ fn running(settings: &Settings) -> Vec<&'static Behaviour> {
 /// The behaviour stage: visits of all workers in, in the order of the capture; observations out.
 pub struct Stage {
     endpoints: Endpoints,
+    operations: Operations,
     principals: Principals,
     hashing: Hashing,
     settings: Settings,
@@ -194,6 +195,7 @@ impl Stage {
     pub fn new(settings: &Settings) -> Self {
         Self {
             endpoints: Endpoints::default(),
+            operations: Operations::default(),
             principals: Principals::new(settings.principal_key),
             hashing: settings.hashing(),
             judges: running(settings)
@@ -209,6 +211,8 @@ impl Stage {
     /// Takes a visit; what detectors found in it, and what it completes, is emitted.
     pub fn visit(&mut self, mut visit: Visit, emit: &mut dyn FnMut(Observation)) {
         self.endpoints.settle(&mut visit, &self.hashing);
+        visit.settle(&self.hashing);
+        visit.coverage = self.operations.learn(&visit);
         visit.context.principal = visit.lasting.or(visit.principal).map(|principal| self.principals.name(principal));
         let findings = std::mem::take(&mut visit.findings);
         if !findings.is_empty() {
@@ -238,9 +242,14 @@ impl Stage {
         self.restarts
     }
 
+    /// How many entries of all state made room for others: from then on something may be missed.
+    pub fn forgotten(&self) -> u64 {
+        self.operations.forgotten() + self.judges.iter().map(|running| running.judge.forgotten()).sum::<u64>()
+    }
+
     /// Octets that the state of all detectors takes, roughly.
     pub fn footprint(&self) -> usize {
-        self.judges.iter().map(|running| running.judge.footprint()).sum()
+        self.operations.footprint() + self.judges.iter().map(|running| running.judge.footprint()).sum::<usize>()
     }
 }
 
@@ -286,6 +295,7 @@ impl Principals {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::behaviour::coverage::Coverage;
     use crate::exchange::{Anomalies, Completeness};
     use crate::time::{Order, Span, Timestamp};
     use crate::visit::{Objects, Outcome};
@@ -308,10 +318,14 @@ pub(crate) mod tests {
                 anomalies: Anomalies::none(),
             },
             server: Hash(9),
+            endpoint: Hash::default(),
+            operation: Hash::default(),
+            coverage: Coverage::default(),
             outcome: Outcome::of(status),
             credential: None,
             principal: None,
             lasting: None,
+            token: None,
             path: Hashing::new([1; 32]).hash(path.as_bytes()),
             objects: Objects::default(),
             agent: Hash(1),
@@ -334,7 +348,10 @@ pub(crate) mod tests {
     pub(crate) fn judge(behaviour: &Behaviour, visits: impl IntoIterator<Item = Visit>) -> (Vec<Observation>, usize) {
         let mut judge = behaviour.state.expect("it has a state")(&Settings::default());
         let mut observations = Vec::new();
-        for visit in visits {
+        let mut operations = Operations::default();
+        for mut visit in visits {
+            visit.settle(&Hashing::new([1; 32]));
+            visit.coverage = operations.learn(&visit);
             judge.apply(&visit, &mut Findings { emit: &mut |observation| observations.push(observation) });
         }
         judge.finish(&mut Findings { emit: &mut |observation| observations.push(observation) });

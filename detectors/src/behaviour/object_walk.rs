@@ -284,15 +284,14 @@ impl Judge for State {
         let is_answer = matches!(visit.context.status, Some(200..=299 | 304))
             || matches!(visit.outcome, Outcome::Refused | Outcome::NotFound);
         if is_answer && !is_unknown && !visit.objects.as_slice().is_empty() {
-            let operation = operation(visit, &self.hashing);
-            let is_served = matches!(visit.context.status, Some(200..=299));
-            if is_served && visit.credential.is_none() {
+            let operation = visit.operation;
+            if visit.is_served() && visit.credential.is_none() {
                 self.public.entry(operation, || ());
             }
             for object in visit.objects.as_slice() {
                 self.judge(visit, operation, *object, findings);
             }
-            if is_served && visit.context.status == Some(201) {
+            if visit.is_served() && visit.context.status == Some(201) {
                 let who = self.who(visit.actor());
                 visit.objects.as_slice().iter().for_each(|object| self.disclose(who, object.hash));
             }
@@ -313,6 +312,15 @@ impl Judge for State {
         let ledger = 48 * self.shown.len() + 64 * self.holders.len();
         let small = 300 * self.resources.len() + 48 * (self.public.len() + self.blind.len());
         self.walks.iter().map(|(_, entry)| walk(entry)).sum::<usize>() + ledger + small
+    }
+
+    fn forgotten(&self) -> u64 {
+        self.walks.forgotten()
+            + self.holders.forgotten()
+            + self.shown.forgotten()
+            + self.blind.forgotten()
+            + self.resources.forgotten()
+            + self.public.forgotten()
     }
 }
 
@@ -461,24 +469,18 @@ fn shown(visit: &Visit) -> Option<&Shown> {
 
 /// Methods that change what is there. POST is left out: what it acts on is often not what the path names.
 fn is_change(visit: &Visit) -> bool {
-    let is_done = matches!(visit.context.status, Some(200..=299));
-    is_done && matches!(visit.context.method.as_deref(), Some("PUT" | "PATCH" | "DELETE"))
-}
-
-fn operation(visit: &Visit, hashing: &Hashing) -> Hash {
-    let text = |text: Option<&str>| hashing.hash(text.unwrap_or_default().as_bytes());
-    hashing.hash_all([visit.server, text(visit.context.method.as_deref()), text(visit.context.endpoint.as_deref())])
+    visit.is_served() && matches!(visit.context.method.as_deref(), Some("PUT" | "PATCH" | "DELETE"))
 }
 
 /// What an object is one of: the path as far as it names it. All that hangs below belongs to it.
 fn resource(visit: &Visit, place: Place, hashing: &Hashing) -> Hash {
-    let endpoint = visit.context.endpoint.as_deref().unwrap_or_default();
     match place {
         Place::Segment(number) => {
+            let endpoint = visit.context.endpoint.as_deref().unwrap_or_default();
             let end = endpoint.match_indices('/').nth(usize::from(number) + 1).map_or(endpoint.len(), |(at, _)| at);
             hashing.hash_all([visit.server, hashing.hash(endpoint.get(..end).unwrap_or_default().as_bytes())])
         }
-        Place::Parameter(name) => hashing.hash_all([visit.server, hashing.hash(endpoint.as_bytes()), name]),
+        Place::Parameter(name) => hashing.hash_all([visit.endpoint, name]),
     }
 }
 

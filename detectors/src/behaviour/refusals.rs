@@ -8,7 +8,7 @@
 //! [`WINDOW`]. Bounds: [`CLIENTS`] clients (600 octets each), [`WORKED`] credentials (40 octets each): 33 MB.
 
 use super::bounded::Bounded;
-use super::{Behaviour, Fact, Findings, Judge, Seen, jwt};
+use super::{Behaviour, Findings, Judge, Seen, jwt};
 use crate::finding::{Confidence, Detector, Family, Finding, Severity, Subject};
 use crate::inspect::Settings;
 use crate::time::{Span, Timestamp};
@@ -109,14 +109,17 @@ impl Judge for State {
         let client = |client: &Client| 120 + 16 * client.refused.capacity() + 8 * client.answered.capacity();
         self.clients.iter().map(|(_, entry)| client(entry)).sum::<usize>() + 40 * self.worked.len()
     }
+
+    fn forgotten(&self) -> u64 {
+        self.clients.forgotten() + self.worked.forgotten()
+    }
 }
 
 impl State {
     /// Whether the credential is an old one rather than a made-up one.
     fn is_stale(&self, visit: &Visit) -> bool {
-        let has_run_out = visit.facts.iter().any(|fact| {
-            matches!(fact, Fact::Token(token) if token.expires.is_some_and(|expires| jwt::seconds(visit.started) >= expires))
-        });
+        let expires = visit.token.as_ref().and_then(|token| token.expires);
+        let has_run_out = expires.is_some_and(|expires| jwt::seconds(visit.started) >= expires);
         has_run_out || visit.credential.is_some_and(|credential| self.worked.get(&credential.hash).is_some())
     }
 }

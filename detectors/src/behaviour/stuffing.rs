@@ -270,14 +270,18 @@ impl Judge for State {
             + self.secrets.iter().map(|(_, value)| secret(value)).sum::<usize>()
             + self.population.footprint()
     }
+
+    fn forgotten(&self) -> u64 {
+        self.clients.forgotten() + self.accounts.forgotten() + self.secrets.forgotten() + self.population.forgotten()
+    }
 }
 
 /// What is worth guessing. Sessions that run out fail by the hundred after a deployment, and nobody guesses them.
 fn is_guessable(kind: AttemptKind) -> bool {
-    use AttemptKind::{Basic, Client, Code, Identify, Password, Refresh, Registration, Reset};
+    use AttemptKind::{Basic, Client, Code, Identify, Lookup, Password, Refresh, Registration, Reset};
     match kind {
         Password | Basic | Code | Client => true,
-        Identify | Refresh | Reset | Registration => false,
+        Identify | Lookup | Refresh | Reset | Registration => false,
     }
 }
 

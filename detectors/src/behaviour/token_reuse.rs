@@ -11,7 +11,6 @@
 use std::net::IpAddr;
 
 use super::bounded::Bounded;
-use super::coverage::is_served;
 use super::{Behaviour, Findings, Judge, Seen};
 use crate::finding::{Confidence, Detector, Family, Finding, Severity, Subject};
 use crate::identity::CredentialKind;
@@ -60,7 +59,7 @@ struct Token {
 
 impl Judge for State {
     fn apply(&mut self, visit: &Visit, findings: &mut Findings<'_>) {
-        let Some(credential) = visit.credential.filter(|_| is_served(visit)) else { return };
+        let Some(credential) = visit.credential.filter(|_| visit.is_served()) else { return };
         if !matches!(credential.kind, CredentialKind::Jwt | CredentialKind::Bearer | CredentialKind::SessionCookie) {
             return;
         }
@@ -97,6 +96,10 @@ impl Judge for State {
 
     fn footprint(&self) -> usize {
         self.tokens.iter().map(|(_, token)| 80 + 24 * token.changes.capacity()).sum()
+    }
+
+    fn forgotten(&self) -> u64 {
+        self.tokens.forgotten()
     }
 }
 

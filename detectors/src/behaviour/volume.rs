@@ -137,6 +137,10 @@ impl Judge for State {
         self.actors.iter().map(|(_, received)| 128 + size_of::<Received>() + values(received)).sum::<usize>()
             + self.populations.len() * (size_of::<Usual>() + 64)
     }
+
+    fn forgotten(&self) -> u64 {
+        self.actors.forgotten() + self.populations.forgotten()
+    }
 }
 
 impl State {

@@ -102,7 +102,7 @@ pub(super) const fn count() -> usize {
 
 /// A keyed hash that signs tokens (RFC 7518 section 3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mac {
+pub(crate) enum Mac {
     Sha256,
     Sha384,
     Sha512,
@@ -110,7 +110,7 @@ pub(super) enum Mac {
 
 impl Mac {
     /// That of an algorithm's name.
-    pub(super) fn of(name: &str) -> Option<Self> {
+    pub(crate) fn of(name: &str) -> Option<Self> {
         match name {
             "HS256" => Some(Self::Sha256),
             "HS384" => Some(Self::Sha384),

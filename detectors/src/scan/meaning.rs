@@ -27,8 +27,6 @@ impl Meaning {
     pub(crate) const NAME: Self = Self(1 << 60);
     /// Somebody: a customer, a patient.
     pub(crate) const PERSON: Self = Self(1 << 59);
-    /// A name that a custom class lists.
-    pub(crate) const CUSTOM: Self = Self(1 << 58);
     /// Something known, that is nothing to look for.
     pub(crate) const OTHER: Self = Self(1 << 57);
 
@@ -73,12 +71,8 @@ impl Meaning {
 
     /// What it says of what the value is, alone.
     pub(crate) const fn telling(self) -> Self {
-        const NEUTRAL: Meaning = Meaning::GENERIC
-            .and(Meaning::NUMBER_OF)
-            .and(Meaning::NAME)
-            .and(Meaning::PERSON)
-            .and(Meaning::CUSTOM)
-            .and(Meaning::OTHER);
+        const NEUTRAL: Meaning =
+            Meaning::GENERIC.and(Meaning::NUMBER_OF).and(Meaning::NAME).and(Meaning::PERSON).and(Meaning::OTHER);
         self.without(NEUTRAL)
     }
 
@@ -184,7 +178,7 @@ impl Meaning {
     }
 }
 
-const NEUTRAL_OR_NUMBERED: Meaning = Meaning::NUMBERED.and(Meaning::PERSON).and(Meaning::CUSTOM);
+const NEUTRAL_OR_NUMBERED: Meaning = Meaning::NUMBERED.and(Meaning::PERSON);
 
 /// Whether words stand beside a phrase that make it another thing.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -105,7 +105,7 @@ impl<'a> Reader<'_, 'a> {
 
     /// What of a name's meaning is decided by names.
     fn wanted(&self, meaning: Meaning) -> Meaning {
-        meaning.within(self.vocabulary.by_name().and(self.vocabulary.by_digits()).and(Meaning::CUSTOM))
+        meaning.within(self.vocabulary.by_name().and(self.vocabulary.by_digits()))
     }
 
     /// `"name": value` at the colon.

@@ -38,7 +38,7 @@ pub(crate) struct Vocabulary {
     used: usize,
 }
 
-static BUILT_IN: LazyLock<Vocabulary> = LazyLock::new(|| Vocabulary::with(&[]));
+static BUILT_IN: LazyLock<Vocabulary> = LazyLock::new(Vocabulary::new);
 
 impl Vocabulary {
     /// The phrases of all kinds.
@@ -46,8 +46,7 @@ impl Vocabulary {
         &BUILT_IN
     }
 
-    /// The phrases of all kinds, and `custom` ones, which say [`Meaning::CUSTOM`].
-    pub(crate) fn with(custom: &[&str]) -> Self {
+    fn new() -> Self {
         let mut table = Self {
             slots: vec![Entry::default(); SLOTS].into(),
             by_name: kinds(|told| matches!(told, Told::Name(_))),
@@ -61,7 +60,6 @@ impl Vocabulary {
         for (meaning, phrases) in COMMON {
             phrases.iter().for_each(|phrase| table.add(phrase, *meaning));
         }
-        custom.iter().for_each(|phrase| table.add(phrase, Meaning::CUSTOM));
         table
     }
 
@@ -490,20 +488,22 @@ const PEOPLE: &[&str] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scan::EntityType;
 
     #[test]
     fn phrases_are_found_by_their_words_and_as_one() {
-        let table = Vocabulary::with(&["loyalty tier"]);
-        let custom = |hash: Hash| table.get(hash).is_some_and(|entry| entry.meaning.says(Meaning::CUSTOM));
-        assert!(custom(Hash::default().word(b"loyalty").word(b"tier")));
-        assert!(custom(Hash::default().word(b"loyaltytier")));
-        assert!(!custom(Hash::default().word(b"tier").word(b"loyalty")));
+        let table = Vocabulary::built_in();
+        let token = Meaning::of_type(EntityType::GithubToken);
+        let says = |hash: Hash| table.get(hash).is_some_and(|entry| entry.meaning.says(token));
+        assert!(says(Hash::default().word(b"github").word(b"token")));
+        assert!(says(Hash::default().word(b"githubtoken")));
+        assert!(!says(Hash::default().word(b"token").word(b"github")));
         assert!(table.get(Hash::default().word(b"zzz")).is_none());
     }
 
     #[test]
     fn the_table_stays_half_empty_and_its_phrases_short() {
-        assert!(Vocabulary::with(&[]).used < SLOTS / 2);
+        assert!(Vocabulary::new().used < SLOTS / 2);
         for phrase in KINDS.iter().flat_map(|kind| kind.names) {
             let words = phrase.trim_start_matches('=').split(' ');
             assert!((1..=MAX_WORDS).contains(&words.count()), "{phrase}");

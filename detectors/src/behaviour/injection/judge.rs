@@ -116,19 +116,12 @@ const KNOWN: u32 = 3;
 struct State {
     clients: Bounded<(IpAddr, Hash), Client>,
     endpoints: Bounded<Hash, Answers>,
-    hashing: ahash::RandomState,
     redos: redos::State,
 }
 
 impl Default for State {
     fn default() -> Self {
-        let hashing = ahash::RandomState::with_seeds(1, 2, 3, 4);
-        Self {
-            clients: Bounded::new(CLIENTS),
-            endpoints: Bounded::new(ENDPOINTS),
-            hashing,
-            redos: redos::State::default(),
-        }
+        Self { clients: Bounded::new(CLIENTS), endpoints: Bounded::new(ENDPOINTS), redos: redos::State::default() }
     }
 }
 
@@ -169,28 +162,28 @@ impl Judge for State {
         self.redos.apply(visit, findings);
         let payloads =
             visit.facts.iter().find_map(|fact| if let Fact::Payloads(payloads) = fact { Some(payloads) } else { None });
-        let key = self.hashing.hash_one((visit.server, &visit.context.method, &visit.context.endpoint));
+        let key = visit.operation;
         let Some(payloads) = payloads else {
             // An endpoint's usual answers; only bodies that were accepted say something.
             if visit.outcome == Outcome::Accepted {
-                let answers = self.endpoints.entry(Hash(key), Answers::default);
+                let answers = self.endpoints.entry(key, Answers::default);
                 answers.count = answers.count.saturating_add(1);
                 answers.largest = answers.largest.max(visit.response_len);
                 answers.slowest = answers.slowest.max(visit.took);
             }
             return;
         };
-        let answers = self.endpoints.get(&Hash(key));
+        let answers = self.endpoints.get(&key);
         let client = self.clients.entry((visit.client(), visit.server), Client::default);
         if client.values.is_empty() || visit.started.since(client.last) > QUIET {
             *client = Client { first: visit.started, ..Client::default() };
         }
         client.last = visit.started;
         for payload in payloads {
-            let broke = client.broke == Some(Hash(key));
+            let broke = client.broke == Some(key);
             let impression = impression(payload, visit, answers, broke);
             if payload.kind == Kind::Sql && payload.weight == Weight::Weak && visit.outcome == Outcome::Failed {
-                client.broke = Some(Hash(key));
+                client.broke = Some(key);
             }
             let is_new = !client.values.contains(&payload.value);
             if is_new && client.values.len() < KEPT {
@@ -214,6 +207,10 @@ impl Judge for State {
         self.clients.iter().map(|(_, it)| client(it)).sum::<usize>()
             + self.endpoints.len() * 120
             + self.redos.footprint()
+    }
+
+    fn forgotten(&self) -> u64 {
+        self.clients.forgotten() + self.endpoints.forgotten() + self.redos.forgotten()
     }
 }
 

@@ -57,16 +57,11 @@ pub(super) fn run(text: &[u8]) -> usize {
 pub(super) struct State {
     endpoints: Bounded<Hash, Times>,
     clients: Bounded<(IpAddr, Hash), u32>,
-    hashing: ahash::RandomState,
 }
 
 impl Default for State {
     fn default() -> Self {
-        Self {
-            endpoints: Bounded::new(ENDPOINTS),
-            clients: Bounded::new(CLIENTS),
-            hashing: ahash::RandomState::with_seeds(1, 2, 3, 4),
-        }
+        Self { endpoints: Bounded::new(ENDPOINTS), clients: Bounded::new(CLIENTS) }
     }
 }
 
@@ -99,11 +94,10 @@ impl Times {
 
 impl Judge for State {
     fn apply(&mut self, visit: &Visit, findings: &mut Findings<'_>) {
-        let Some(endpoint) = &visit.context.endpoint else { return };
         if visit.context.status.is_none() {
             return;
         }
-        let key = Hash(self.hashing.hash_one((visit.server, &visit.context.method, endpoint)));
+        let key = visit.operation;
         let took = visit.took.as_nanos().unsigned_abs();
         let times = self.endpoints.entry(key, Times::default);
         let usual = times.usual();
@@ -129,6 +123,10 @@ impl Judge for State {
 
     fn footprint(&self) -> usize {
         self.endpoints.len() * 400 + self.clients.len() * 100
+    }
+
+    fn forgotten(&self) -> u64 {
+        self.endpoints.forgotten() + self.clients.forgotten()
     }
 }
 

@@ -3,6 +3,7 @@ use crate::behaviour::injection::Harmless;
 use crate::behaviour::tests::visit;
 use crate::exchange::{Anomalies, Completeness, Content, Exchange, FieldLine, Fields, Response, Version};
 use crate::time::{Order, Timestamp};
+use crate::token::Tokens;
 use crate::visit::Hashing;
 
 /// What a request with `body` and its answer are taken for.
@@ -56,7 +57,7 @@ fn seen_with(
     };
     let hashing = Hashing::new([1; 32]);
     let mut visit = visit("10.0.0.1", target, status);
-    let identity = crate::identity::of(exchange.request.as_ref().unwrap(), &hashing);
+    let identity = identity::of(exchange.request.as_ref().unwrap(), &hashing, &mut Tokens::default());
     (visit.credential, visit.principal) = (identity.credential, identity.principal);
     let mut harmless = Harmless::default();
     let (exchange, visit_seen) = (&exchange, &mut visit);

@@ -203,9 +203,20 @@ pub(super) struct Purpose {
     pub(super) is_reset: bool,
     /// It makes an account.
     pub(super) is_registration: bool,
+    /// It says whether a name is taken.
+    pub(super) is_lookup: bool,
 }
 
-const LOGINS: [&[u8]; 27] = [
+impl Purpose {
+    /// Whether it is about getting in at all, so that whoever asks cannot have a credential yet.
+    pub(super) const fn is_way_in(self) -> bool {
+        self.is_login || self.is_code || self.is_reset || self.is_registration || self.is_lookup
+    }
+}
+
+const LOGINS: [&[u8]; 29] = [
+    b"sso",
+    b"refresh",
     b"login",
     b"logon",
     b"signin",
@@ -283,6 +294,9 @@ const REGISTRATIONS: [&[u8]; 15] = [
     b"onboard",
 ];
 
+const LOOKUPS: [&[u8]; 7] =
+    [b"exists", b"available", b"availability", b"lookup", b"checkemail", b"checkuser", b"checkname"];
+
 /// What a text, a path or a document, says an operation is for. Looks at its first 256 octets.
 pub(super) fn purpose(text: &[u8]) -> Purpose {
     let mut short = [0; 256];
@@ -293,6 +307,7 @@ pub(super) fn purpose(text: &[u8]) -> Purpose {
         is_code: CODE_PLACES.iter().any(has),
         is_reset: RESETS.iter().any(has),
         is_registration: REGISTRATIONS.iter().any(has),
+        is_lookup: LOOKUPS.iter().any(has),
     }
 }
 
@@ -421,7 +436,7 @@ mod tests {
     fn paths() {
         assert!(purpose(b"/api/v3/Sign-In").is_login && purpose(b"/fr/se_connecter").is_login);
         assert!(purpose(b"/auth/password/forgot").is_reset && purpose(b"/users/register").is_registration);
-        assert!(purpose(b"/me/2fa/check").is_code);
+        assert!(purpose(b"/me/2fa/check").is_code && purpose(b"/users/check-email").is_lookup);
         assert_eq!(purpose(b"/orders/17"), Purpose::default());
     }
 }

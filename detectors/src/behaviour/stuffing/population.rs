@@ -47,9 +47,9 @@ const CLIENTS: usize = 2_048;
 
 /// The logins of all servers.
 pub(super) struct Population {
-    logins: Bounded<(Hash, Hash), Login>,
+    logins: Bounded<Hash, Login>,
     /// Failures that wait for their client to get in after all, in the order of time.
-    waiting: VecDeque<(Timestamp, (Hash, Hash), IpAddr)>,
+    waiting: VecDeque<(Timestamp, Hash, IpAddr)>,
     order: Order,
 }
 
@@ -151,9 +151,7 @@ impl Population {
             Verdict::In => false,
             Verdict::Limited | Verdict::None => return,
         };
-        let endpoint = visit.context.endpoint.as_deref().unwrap_or_default();
-        // The same word gives the same number in one run, and no value is in a template.
-        let key = (visit.server, Hash(fold(endpoint)));
+        let key = visit.endpoint;
         let login = self.logins.entry(key, Login::default);
         login.expire(visit.started);
         login.count(visit, has_failed);
@@ -187,7 +185,11 @@ impl Population {
         self.logins.iter().map(|(_, value)| login(value)).sum::<usize>() + self.waiting.capacity() * 48
     }
 
-    fn judge(&mut self, key: (Hash, Hash), address: IpAddr, now: Timestamp, findings: &mut Findings<'_>) {
+    pub(super) fn forgotten(&self) -> u64 {
+        self.logins.forgotten()
+    }
+
+    fn judge(&mut self, key: Hash, address: IpAddr, now: Timestamp, findings: &mut Findings<'_>) {
         let Some(login) = self.logins.get_mut(&key) else { return };
         let Some(client) = login.clients.get(&address) else { return };
         if !client.is_failing() || client.is_told {
@@ -354,9 +356,4 @@ fn blocks(address: IpAddr) -> (IpAddr, IpAddr) {
             (v6(48), v6(32))
         }
     }
-}
-
-/// A number for a template (FNV-1a); collisions cost a comparison with the wrong crowd.
-fn fold(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, octet| (hash ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3))
 }
