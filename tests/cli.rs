@@ -168,6 +168,41 @@ fn findings_fail_a_build_when_asked_to() {
 }
 
 #[test]
+fn what_is_suppressed_is_counted_and_not_told() {
+    let scratch = Scratch::new("suppressed");
+    let alerts = |configuration: &str, more: &[&str]| {
+        let path = scratch.file("apitap.toml", configuration.as_bytes());
+        let output = apitap(&[&["read", "--config", path.to_str().unwrap()], more].concat(), &[&demo()]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        (text(&output.stdout).to_owned(), text(&output.stderr).to_owned())
+    };
+    let rule = |more: &str| format!("[[detectors.suppress]]\nfamily = 'pii'\nreason = 'a test'\n{more}\n");
+    let (all, _) = alerts("", &[]);
+    let pii = |told: &str| told.lines().filter(|line| line.contains("\"detector\":\"pii.")).count();
+    assert!(pii(&all) > 5 && pii(&all) < all.lines().count());
+
+    let (told, said) = alerts(&rule("expires = '2200-12-31'"), &[]);
+    assert_eq!((pii(&told), told.lines().count()), (0, all.lines().count() - pii(&all)));
+    assert!(said.contains("by family=pii (a test)"), "{said}");
+
+    let (stats, _) = alerts(&rule("expires = '2200-12-31'"), &["--stats", "-"]);
+    let stats: serde_json::Value = serde_json::from_str(&stats).unwrap();
+    assert!(stats["suppressions"][0]["suppressed"].as_u64().unwrap() >= pii(&all) as u64, "{stats}");
+
+    // The capture was taken after that day.
+    let (told, said) = alerts(&rule("expires = '2001-01-31'"), &[]);
+    assert_eq!(told, all);
+    assert!(said.contains("expired: "), "{said}");
+}
+
+#[test]
+fn options_of_the_analysis_are_those_of_commands_that_analyse() {
+    for command in ["alerts", "query", "verify", "schema", "store", "check"] {
+        assert_ends(&apitap(&[command, "--memory", "64M"], &[]), 2, &["'--memory'"]);
+    }
+}
+
+#[test]
 fn standard_input_is_a_file_like_any_other() {
     let capture = fs::read(demo()).unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_apitap"))

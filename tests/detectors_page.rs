@@ -14,7 +14,7 @@ What each detector finds, why it matters, what it has to see, and what it misses
 files: their text, their constants, and what they say in alerts. Change those, and run the tests with `UPDATE_EXPECT=1`.
 
 `--detectors` takes names and families, separated by commas. OWASP is the API Security Top 10, CWE the Common Weakness
-Enumeration, ATT&CK the techniques of MITRE. Numbers in capitals are constants of the program, listed below the text.
+Enumeration, ATT&CK the techniques of MITRE. Names in capitals are constants of the program, listed below the text.
 ";
 
 #[test]

@@ -4,6 +4,7 @@ use apitap_detectors::behaviour::Stage;
 use apitap_detectors::inspect;
 use apitap_detectors::visit::Visit;
 
+use super::suppress::Applied;
 use super::{AlertBook, Counters, Revision, Settings};
 use crate::time::Timestamp;
 
@@ -45,5 +46,10 @@ impl Assessor {
             detectors_forgot: self.stage.forgotten(),
             ..self.book.counters()
         }
+    }
+
+    /// What each suppression did so far.
+    pub fn suppressions(&self) -> &[Applied] {
+        self.book.suppressions()
     }
 }

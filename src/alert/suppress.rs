@@ -9,9 +9,11 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use apitap_detectors::finding::Family;
-use serde::{Deserialize, Deserializer, de};
+use apitap_detectors::registry::detectors;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::{ExchangeContext, Finding};
+use crate::nearest::nearest;
 use crate::time::Timestamp;
 
 /// A rule: findings that fit everything it names are not told until it expires.
@@ -48,6 +50,12 @@ pub enum Fault {
     /// It would suppress everything.
     #[error("a suppression names none of family, detector, rule, endpoint, host, client: name at least one")]
     Everything,
+    /// It names a detector that there is not.
+    #[error("a suppression names the unknown detector '{name}'{}", meant(name))]
+    Detector {
+        /// The name as it was written.
+        name: String,
+    },
     /// Nobody would know why.
     #[error("a suppression has no reason: say in 'reason' why it is there")]
     NoReason,
@@ -70,12 +78,24 @@ impl TryFrom<Unchecked> for Suppression {
         if family.is_none() && client.is_none() && names.iter().all(|name| name.is_none()) {
             return Err(Fault::Everything);
         }
+        if let Some(name) = &detector
+            && !detectors().any(|known| known.name == name)
+        {
+            return Err(Fault::Detector { name: name.clone() });
+        }
         if reason.trim().is_empty() {
             return Err(Fault::NoReason);
         }
         let host = host.map(|host| host.to_ascii_lowercase());
         let expires = end_of(&expires).ok_or(Fault::Expires(expires))?;
         Ok(Self { family, detector, rule, endpoint, host, client, reason, expires })
+    }
+}
+
+fn meant(name: &str) -> String {
+    match nearest(name, detectors().map(|known| known.name)) {
+        Some(near) => format!("; did you mean '{near}'?"),
+        None => "; docs/detectors.md has them all, and 'family' stands for all of a family".to_owned(),
     }
 }
 
@@ -91,6 +111,9 @@ fn end_of(text: &str) -> Option<Timestamp> {
 }
 
 impl Suppression {
+    /// What a rule may say.
+    pub const KEYS: [&str; 8] = ["family", "detector", "rule", "endpoint", "host", "client", "reason", "expires"];
+
     /// Why it is there.
     pub fn reason(&self) -> &str {
         &self.reason
@@ -111,6 +134,13 @@ impl Suppression {
             && is(self.endpoint.as_deref(), context.endpoint.as_deref())
             && is(self.host.as_deref(), context.host.as_deref())
             && self.client.is_none_or(|network| network.contains(context.client.ip()))
+    }
+}
+
+/// As it is told, for statistics.
+impl Serialize for Suppression {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
@@ -188,7 +218,7 @@ impl<'de> Deserialize<'de> for Network {
 }
 
 /// What a rule did.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Applied {
     /// The rule.
     pub rule: Suppression,
@@ -272,6 +302,11 @@ mod tests {
             (r#"{"family":"pii","expires":"2027-01-31"}"#, "say in 'reason'"),
             (r#"{"family":"pii","reason":"x"}"#, "give its last day"),
             (r#"{"family":"pii","reason":"x","expires":"soon"}"#, "'soon'"),
+            (
+                r#"{"detector":"pii.emial","reason":"x","expires":"2027-01-31"}"#,
+                "unknown detector 'pii.emial'; did you mean 'pii.email'?",
+            ),
+            (r#"{"detector":"nonsense","reason":"x","expires":"2027-01-31"}"#, "docs/detectors.md"),
             (r#"{"family":"peter","reason":"x","expires":"2027-01-31"}"#, "unknown variant"),
             (r#"{"client":"10.0.0.0/33","reason":"x","expires":"2027-01-31"}"#, "is no network"),
             (r#"{"famly":"pii","reason":"x","expires":"2027-01-31"}"#, "unknown field"),

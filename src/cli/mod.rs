@@ -32,7 +32,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use apitap_detectors::openapi::OpenApi;
-use args::{Apitap, Command, Common};
+use args::{AnalysisOptions, Apitap, Command, Common};
 
 use crate::config::{self, Config, ConfigError};
 use crate::keys::Keys;
@@ -114,10 +114,6 @@ fn configuration(command: &Command, common: &Common) -> Result<Config, ConfigErr
 
 fn overlaid(mut config: Config, common: &Common) -> Config {
     config.state = common.state.clone().or(config.state);
-    let analysis = &mut config.analysis;
-    analysis.checksums = common.checksums.unwrap_or(analysis.checksums);
-    analysis.inspect_limit = common.inspect_limit.unwrap_or(analysis.inspect_limit);
-    analysis.memory = common.memory.unwrap_or(analysis.memory);
     config
 }
 
@@ -143,27 +139,27 @@ fn start_log() {
     let _ = log.try_init();
 }
 
-/// What is configured of a worker.
-fn worker_settings(config: &Config) -> worker::Settings {
+/// How a worker looks at traffic: as `options` say, else as configured.
+fn worker_settings(options: &AnalysisOptions, config: &Config, keys: &Keys) -> Result<worker::Settings, String> {
     let config::Analysis { checksums, inspect_limit, memory } = config.analysis;
-    worker::Settings {
-        checksums: checksums.into(),
-        http: http::Limits { inspection: inspect_limit.bytes() as usize, ..http::Limits::default() },
-        memory: memory.bytes() as usize,
+    let inspection = options.inspect_limit.unwrap_or(inspect_limit).bytes() as usize;
+    Ok(worker::Settings {
+        checksums: options.checksums.unwrap_or(checksums).into(),
+        http: http::Limits { inspection, ..http::Limits::default() },
+        memory: options.memory.unwrap_or(memory).bytes() as usize,
+        detectors: detectors(options, config, keys)?,
         ..worker::Settings::default()
-    }
+    })
 }
 
-/// Settings of the detectors in `list`, else of the configured ones.
 fn detectors(
-    list: Option<&str>,
-    openapi: Option<&Path>,
+    options: &AnalysisOptions,
     config: &Config,
     keys: &Keys,
 ) -> Result<apitap_detectors::inspect::Settings, String> {
-    let list = list.unwrap_or(&config.detectors.enabled);
+    let list = options.detectors.as_ref().unwrap_or(&config.detectors.enabled);
     let only = apitap_detectors::inspect::Settings::parse_only(list).map_err(|error| error.to_string())?;
-    let openapi = openapi.map(read_openapi).transpose()?.map(Arc::new);
+    let openapi = options.openapi.as_deref().map(read_openapi).transpose()?.map(Arc::new);
     let (evidence_key, principal_key) = (keys.evidence(), keys.principal());
     Ok(apitap_detectors::inspect::Settings { only, evidence_key, principal_key, openapi })
 }

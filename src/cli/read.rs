@@ -69,12 +69,8 @@ impl Reading {
             None => Keys::Public,
         };
         let targets = if args.mask_targets { Targets::Masked } else { Targets::Raw };
-        let mut settings = worker::Settings {
-            detectors: super::detectors(args.detectors.as_deref(), args.openapi.as_deref(), config, &keys)
-                .map_err(usage)?,
-            log: (exchanges != Destination::Nowhere).then_some(targets),
-            ..super::worker_settings(config)
-        };
+        let mut settings = super::worker_settings(&args.analysis, config, &keys).map_err(usage)?;
+        settings.log = (exchanges != Destination::Nowhere).then_some(targets);
         settings.http.hash_content = args.hash_content;
         let store = match &args.store {
             None => Ok(None),
@@ -84,7 +80,12 @@ impl Reading {
             }
         };
         let store = store.map_err(|line| (Exit::Failed, line))?;
-        let assessor = Assessor::new(&settings.detectors, alert::Settings::new(SENSOR, keys.id(), Emit::EndStates));
+        let alert_settings = alert::Settings {
+            // Capture time says which of them have expired, so a capture gives the same alerts on any day.
+            suppressions: config.detectors.suppress.clone(),
+            ..alert::Settings::new(SENSOR, keys.id(), Emit::EndStates)
+        };
+        let assessor = Assessor::new(&settings.detectors, alert_settings);
         let is_terminal = alerts == Destination::Stdout && std::io::stdout().is_terminal();
         let format =
             args.format.or(config.output.format).unwrap_or(if is_terminal { Format::Table } else { Format::Jsonl });
@@ -137,7 +138,7 @@ impl Reading {
         }
         let counters = self.assessor.counters();
         let broken = self.alerts.has_failed() || self.exchanges.has_failed();
-        self.stats.write(|out| stats::write(out, &totals.counters, &counters));
+        self.stats.write(|out| stats::write(out, &totals.counters, &counters, self.assessor.suppressions()));
         if totals.stopped && !broken {
             tell("interrupted: what follows is about the part that was read");
         }
@@ -156,6 +157,9 @@ impl Reading {
         }
         for line in summary::text(&totals.counters, &counters, totals.span).lines() {
             tell(line);
+        }
+        for line in summary::suppressions(self.assessor.suppressions()) {
+            tell(&line);
         }
         if self.unreadable > 0 || totals.defective {
             exit = Exit::Failed;

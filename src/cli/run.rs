@@ -10,7 +10,8 @@ use tokio::task::JoinHandle;
 
 use super::args::RunArgs;
 use super::storing::{self, Opened};
-use super::{Exit, detectors, jsonl, summary, table, tell};
+use super::{Exit, jsonl, moment, summary, table, tell, worker_settings};
+use crate::alert::suppress::Applied;
 use crate::alert::{self, Assessor, Emit, Revision};
 use crate::capture::live::{self as capture, Mode, OpenErrorKind};
 use crate::config::{Choice, Config, Format};
@@ -47,7 +48,7 @@ struct Running {
     sensor: Sensor,
     health: Arc<HealthTable>,
     /// Set at the end.
-    alerts: Arc<OnceLock<alert::Counters>>,
+    alerts: Arc<OnceLock<(alert::Counters, Vec<Applied>)>>,
     revisions: mpsc::Receiver<Revision>,
     runtime: tokio::runtime::Runtime,
     store: Option<Store>,
@@ -61,10 +62,7 @@ fn start(args: &RunArgs, config: &Config) -> Result<Running, (Exit, String)> {
     let state = config.state_directory();
     let state = state.ok_or_else(|| usage("no place for the installation's key; name one with --state DIR".into()))?;
     let keys = Keys::load_or_create(&state).map_err(|error| usage(error.to_string()))?;
-    let mut settings = worker::Settings {
-        detectors: detectors(args.detectors.as_deref(), args.openapi.as_deref(), config, &keys).map_err(usage)?,
-        ..super::worker_settings(config)
-    };
+    let mut settings = worker_settings(&args.analysis, config, &keys).map_err(usage)?;
     settings.http.open_responses = OpenResponses::Tell;
     let choice = storing::choose(args.store.store.as_ref(), &args.store.password, &config.store).map_err(usage)?;
     let from = &config.capture;
@@ -111,7 +109,14 @@ fn start(args: &RunArgs, config: &Config) -> Result<Running, (Exit, String)> {
     }
     let (send, revisions) = mpsc::channel(QUEUE);
     let health = Arc::new(HealthTable::new());
-    let alerts = alert::Settings::new(super::machine(), keys.id(), Emit::Revisions);
+    let alerts = alert::Settings {
+        suppressions: config.detectors.suppress.clone(),
+        ..alert::Settings::new(super::machine(), keys.id(), Emit::Revisions)
+    };
+    let now = moment::now();
+    for rule in config.detectors.suppress.iter().filter(|rule| rule.expires() <= now) {
+        tell(&format!("warning: the suppression {rule} has expired ({}): its findings are told again", rule.reason()));
+    }
     let mut assessor = Assessor::new(&settings.detectors, alerts);
     // Waits when the writer does not keep up: then the workers drop and count, never the capture.
     let mut write = move |revision: Revision| {
@@ -132,14 +137,14 @@ fn start(args: &RunArgs, config: &Config) -> Result<Running, (Exit, String)> {
         Some(_) => {}
         None => {
             assessor.finish(&mut write);
-            let _ = counted.set(assessor.counters());
+            let _ = counted.set((assessor.counters(), assessor.suppressions().to_vec()));
         }
     };
     let sensor = live::start(sources, &settings, &stop, &health, tell_on).map_err(failed)?;
     tell(&format!("capturing on {}", interfaces.join(", ")));
     let default = if std::io::stdout().is_terminal() { Format::Table } else { Format::Jsonl };
     let format = args.format.or(config.output.format).unwrap_or(default);
-    let started_at = jiff::Timestamp::now().as_microsecond();
+    let started_at = moment::now().as_micros();
     Ok(Running { sensor, health, alerts, revisions, runtime, store, started_at, format })
 }
 
@@ -244,9 +249,12 @@ impl Running {
             }
         });
         let totals = self.sensor.join();
-        let alerts = self.alerts.get().copied().unwrap_or_default();
+        let (alerts, suppressions) = self.alerts.get().cloned().unwrap_or_default();
         for line in summary::text(&totals.counters, &alerts, totals.span).lines() {
             tell(line);
+        }
+        for line in summary::suppressions(&suppressions) {
+            tell(&line);
         }
         if totals.merges_not_waited > 0 {
             tell(&format!("out of order: a slow worker was not waited for {} times", totals.merges_not_waited));
@@ -316,7 +324,7 @@ fn state_of(health: &HealthTable, store: Option<&Store>, started_at: i64) -> Bea
         counters.insert("revisions_dead_lettered".into(), dead);
     }
     Beat {
-        at: jiff::Timestamp::now().as_microsecond(),
+        at: moment::now().as_micros(),
         started_at,
         health: if is_dropping || loses { 2 } else { 1 },
         counters: counters.into_iter().collect(),

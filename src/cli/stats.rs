@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
 use crate::alert;
+use crate::alert::suppress::Applied;
 use crate::http;
 use crate::link;
 use crate::pipeline::Counters;
@@ -18,6 +19,8 @@ struct Stats<'a> {
     stages: Stages<'a>,
     exchanges: &'a ExchangeCounters,
     entities: Entities<'a>,
+    /// What each suppression did, in the order of the configuration.
+    suppressions: &'a [Applied],
 }
 
 #[derive(Serialize)]
@@ -43,7 +46,12 @@ impl Serialize for Entities<'_> {
 }
 
 /// Writes the statistics as one line.
-pub(super) fn write(out: &mut dyn Write, counters: &Counters, alerts: &alert::Counters) -> io::Result<()> {
+pub(super) fn write(
+    out: &mut dyn Write,
+    counters: &Counters,
+    alerts: &alert::Counters,
+    suppressions: &[Applied],
+) -> io::Result<()> {
     let worker = &counters.worker;
     let stats = Stats {
         stages: Stages {
@@ -55,6 +63,7 @@ pub(super) fn write(out: &mut dyn Write, counters: &Counters, alerts: &alert::Co
         },
         exchanges: &worker.exchanges,
         entities: Entities(&worker.entities.0),
+        suppressions,
     };
     serde_json::to_writer(&mut *out, &stats)?;
     out.write_all(b"\n")

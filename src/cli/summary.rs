@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::alert;
+use crate::alert::suppress::Applied;
 use crate::pipeline::Counters;
 use crate::time::Timestamp;
 
@@ -57,11 +58,20 @@ pub(super) fn text(counters: &Counters, alerts: &alert::Counters, span: Option<(
             alerts.detectors_restarted
         ));
     }
-    if alerts.suppressed > 0 {
-        line(format_args!("not told: {} findings that are suppressed", alerts.suppressed));
-    }
-    if alerts.suppression_expired > 0 {
-        line(format_args!("told again: {} findings whose suppression has expired", alerts.suppression_expired));
-    }
     text
+}
+
+/// A line for each suppression that did something, or would have.
+pub(super) fn suppressions(applied: &[Applied]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for Applied { rule, suppressed, expired } in applied {
+        let reason = rule.reason();
+        if *suppressed > 0 {
+            lines.push(format!("suppressed: {suppressed} findings by {rule} ({reason})"));
+        }
+        if *expired > 0 {
+            lines.push(format!("expired: {expired} findings fit {rule} ({reason}) after its end"));
+        }
+    }
+    lines
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Config;
+use crate::alert::suppress::Suppression;
 use crate::nearest::nearest;
 
 /// Why there is no configuration. Each is one line that says what to do.
@@ -53,16 +54,26 @@ impl ConfigError {
     }
 }
 
+/// The section of a rule.
+const SUPPRESS: &str = "detectors.suppress";
+
 /// The name of the section that is open where `before` ends.
 fn section(before: &str) -> &str {
     let headers = before.lines().filter_map(|line| line.trim().strip_prefix('[')?.split(']').next());
-    headers.fold("", |_, header| header).trim()
+    headers.fold("", |_, header| header.trim_start_matches('[')).trim()
 }
 
 fn said(message: &str, written: &str, section: &str) -> String {
     let message = message.trim().replace('\n', "; ");
     let unknown = message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
     match unknown {
+        // Rules are tables of their own, or stand on one line.
+        Some(name) if section == SUPPRESS || written.trim_start().starts_with("suppress") => {
+            match nearest(name, Suppression::KEYS) {
+                Some(near) => format!("unknown key '{name}' of a suppression; did you mean '{near}'?"),
+                None => format!("unknown key '{name}' of a suppression (there are: {})", Suppression::KEYS.join(", ")),
+            }
+        }
         Some(name) => format!("unknown key '{name}'{}", meant(name, section)),
         // Of syntax there is no more to say than the line.
         None => match written.split_once('=').map(|(key, _)| key.trim()) {
@@ -138,6 +149,22 @@ mod tests {
         );
         assert!(said("[capture]\nbuffer").starts_with("a.toml:2: "));
         assert!(said("[capture]\ninterfaces = ['a', 'b', 'a']").contains("interface a is named twice"));
+    }
+
+    #[test]
+    fn a_suppression_is_told_with_what_was_meant() {
+        let rule = |more: &str| format!("[[detectors.suppress]]\nreason = 'x'\nexpires = '2027-01-31'\n{more}\n");
+        let config = Config::parse(&rule("family = 'pii'"), Path::new("a.toml")).unwrap();
+        assert_eq!(config.detectors.suppress[0].to_string(), "family=pii");
+        let near = said(&rule("famly = 'pii'"));
+        assert_eq!(near, "a.toml:4: unknown key 'famly' of a suppression; did you mean 'family'?");
+        assert!(said(&rule("nonsense = 1")).contains("(there are: family, detector, "));
+        let unknown = said(&rule("detector = 'pii.emial'"));
+        assert!(unknown.starts_with("a.toml:1: ") && unknown.contains("did you mean 'pii.email'?"), "{unknown}");
+        assert!(said(&rule("")).contains("name at least one"));
+        let line = said("[detectors]\nsuppress = [{ famly = 'pii' }]");
+        assert_eq!(line, "a.toml:2: unknown key 'famly' of a suppression; did you mean 'family'?");
+        assert!(said("[detectors]\nsupress = []").contains("did you mean 'suppress'?"));
     }
 
     #[test]

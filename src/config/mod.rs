@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::alert::suppress::Suppression;
 use crate::keys::default_state_directory;
 use crate::store::schema::RETENTION_DAYS;
 use crate::store::spool;
@@ -109,11 +110,13 @@ pub struct Detectors {
     /// `all`, `none`, or families and names of detectors, separated by commas.
     #[serde(deserialize_with = "known_detectors")]
     pub enabled: String,
+    /// Findings that are not told, each with its reason and its last day.
+    pub suppress: Vec<Suppression>,
 }
 
 impl Default for Detectors {
     fn default() -> Self {
-        Self { enabled: "all".to_owned() }
+        Self { enabled: "all".to_owned(), suppress: Vec::new() }
     }
 }
 

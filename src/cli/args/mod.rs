@@ -11,11 +11,9 @@ use std::path::PathBuf;
 use apitap_detectors::finding::Severity;
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{Checksums, InspectLimit, Memory};
-
 pub use face::{CheckArgs, CompletionsArgs, ManArgs};
 pub use history::{AlertsArgs, AlertsCommand, ChangeArgs, FilterArgs, HistoryFormat, QueryArgs, ShowArgs, StatsArgs};
-pub use sensor::{Destination, ReadArgs, RunArgs};
+pub use sensor::{AnalysisOptions, Destination, ReadArgs, RunArgs};
 pub use store::{Password, SchemaArgs, StoreArgs, StoreOptions, VerifyArgs};
 
 /// Passive API security sensor: reads a copy of the traffic and says what is going wrong.
@@ -113,16 +111,6 @@ pub struct Common {
     /// Directory of the installation's key, and of what is kept; 'read' prints no hashes of values without it
     #[arg(long, global = true, value_name = "DIR")]
     pub state: Option<PathBuf>,
-    /// What to make of wrong TCP checksums: 'auto' accepts them from a sender until it has shown a valid one (offloading
-    /// senders never do) [default: auto]
-    #[arg(long, global = true, value_enum)]
-    pub checksums: Option<Checksums>,
-    /// How much decoded content of a message is kept for inspection; past it, content is scanned but not kept [default: 1M]
-    #[arg(long, global = true, value_name = "SIZE")]
-    pub inspect_limit: Option<InspectLimit>,
-    /// Memory for connections and what is held for them [default: 512M]
-    #[arg(long, global = true, value_name = "SIZE")]
-    pub memory: Option<Memory>,
 }
 
 impl Apitap {

@@ -8,7 +8,28 @@ use clap::Args;
 
 use super::severity;
 use super::store::{Password, StoreOptions};
-use crate::config::{Buffer, Choice, Format, Snaplen};
+use crate::config::{Buffer, Checksums, Choice, Format, InspectLimit, Memory, Snaplen};
+
+/// How traffic is looked at.
+#[derive(Args, Debug)]
+pub struct AnalysisOptions {
+    /// What to make of wrong TCP checksums: 'auto' accepts them from a sender until it has shown a valid one (offloading
+    /// senders never do) [default: auto]
+    #[arg(long, value_enum)]
+    pub checksums: Option<Checksums>,
+    /// How much decoded content of a message is kept for inspection; past it, content is scanned but not kept [default: 1M]
+    #[arg(long, value_name = "SIZE")]
+    pub inspect_limit: Option<InspectLimit>,
+    /// Memory for connections and what is held for them [default: 512M]
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<Memory>,
+    /// Which detectors run: 'all', 'none', or a list of families and names [default: all]
+    #[arg(long, value_name = "all|none|LIST")]
+    pub detectors: Option<String>,
+    /// The interface's OpenAPI document, JSON or YAML: tell what it does not have, and what it has and nobody calls
+    #[arg(long, value_name = "FILE")]
+    pub openapi: Option<PathBuf>,
+}
 
 /// Arguments of `apitap read`.
 #[derive(Args, Debug)]
@@ -34,12 +55,9 @@ pub struct ReadArgs {
     /// Add the SHA-256 of decoded response content to --exchanges
     #[arg(long, requires = "exchanges")]
     pub hash_content: bool,
-    /// Which detectors run: 'all', 'none', or a list of families and names [default: all]
-    #[arg(long, value_name = "all|none|LIST")]
-    pub detectors: Option<String>,
-    /// The interface's OpenAPI document, JSON or YAML: tell what it does not have, and what it has and nobody calls
-    #[arg(long, value_name = "FILE")]
-    pub openapi: Option<PathBuf>,
+    /// How traffic is looked at.
+    #[command(flatten)]
+    pub analysis: AnalysisOptions,
     /// How many workers share the connections; the output is the same for any number
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: u16,
@@ -79,12 +97,9 @@ pub struct RunArgs {
     /// How alerts are written; by default a line for people on a terminal, else JSON lines
     #[arg(long, value_enum)]
     pub format: Option<Format>,
-    /// Which detectors run: 'all', 'none', or a list of families and names [default: all]
-    #[arg(long, value_name = "all|none|LIST")]
-    pub detectors: Option<String>,
-    /// The interface's OpenAPI document, JSON or YAML: tell what it does not have, and what it has and nobody calls
-    #[arg(long, value_name = "FILE")]
-    pub openapi: Option<PathBuf>,
+    /// How traffic is looked at.
+    #[command(flatten)]
+    pub analysis: AnalysisOptions,
 }
 
 /// Where an output goes.
