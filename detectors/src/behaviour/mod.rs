@@ -17,6 +17,7 @@ pub(crate) mod fuzzing;
 pub(crate) mod injection;
 pub(crate) mod inventory;
 pub(crate) mod jwt;
+mod ledger;
 pub mod login;
 pub(crate) mod missing_auth;
 pub(crate) mod object_walk;

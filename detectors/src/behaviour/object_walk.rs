@@ -1,7 +1,7 @@
 //! Object walks: somebody uses ids that nobody gave them, one after another.
 //!
 //! Broken object-level authorisation is invisible in a single request: it is well formed and answered. What gives it away
-//! is whose ids they are. A *ledger* keeps which ids a response has shown to whom ([`super::disclosure`]); an id that was
+//! is whose ids they are. A *ledger* keeps which ids a response has shown to whom ([`super::ledger`]); an id that was
 //! shown to the one who uses it, that they made, or that is their own subject, is theirs. What is left is *foreign*, and
 //! walks are made of foreign ids. People have some, from bookmarks and from before the capture began; so a foreign id is
 //! no sign by itself, and a walk is told when there are many different ones, more than others at the same resource have,
@@ -18,11 +18,12 @@
 //! Sees: target, credential, status, ids in answers. Misses: ids in request content; walks over ids that an oversharing
 //! list has just shown to the walker; walkers without a credential who change addresses.
 //!
-//! Bounds: [`WALKS`] walks of at most [`DISTINCT`] objects (2 KB each), [`LEDGER`] ids shown (60 octets each), and
-//! [`RESOURCES`] resources (300 octets each): 90 MB when all are full.
+//! Bounds: [`WALKS`] walks of at most [`DISTINCT`] objects (2 KB each), the ledger's 12 MiB, and [`RESOURCES`] resources
+//! (300 octets each): 55 MB when all are full.
 
 use super::bounded::Bounded;
 use super::disclosure::{self, Shown};
+use super::ledger::Ledger;
 use super::{Behaviour, Fact, Findings, Judge};
 use crate::finding::{Confidence, Detector, Family, Finding, Severity, Subject};
 use crate::identity::CredentialKind;
@@ -92,28 +93,17 @@ const DISTINCT: usize = 128;
 const CHANGES: usize = 2;
 
 const WALKS: usize = 16_384;
-const LEDGER: usize = 1 << 19;
 const RESOURCES: usize = 16_384;
 
 struct State {
     hashing: Hashing,
     walks: Bounded<(Actor, Hash), Walk>,
-    /// What was shown at all, to whom last, and whether to one only.
-    holders: Bounded<Hash, Holder>,
-    /// What was shown to whom before it was shown to the last: most ids are shown to one only, and need no entry here.
-    shown: Bounded<Hash, ()>,
+    ledger: Ledger,
     /// Who was shown more than was read.
     blind: Bounded<Actor, ()>,
     resources: Bounded<(Hash, Option<CredentialKind>), Resource>,
     /// Operations that are answered without a credential.
     public: Bounded<Hash, ()>,
-}
-
-#[derive(Clone, Copy)]
-struct Holder {
-    /// Who it is, as [`State::who`] says.
-    who: Hash,
-    is_only: bool,
 }
 
 #[derive(Default)]
@@ -161,23 +151,12 @@ struct Resource {
 impl State {
     fn new(hashing: Hashing) -> Self {
         Self {
+            ledger: Ledger::new(hashing.clone()),
             hashing,
             walks: Bounded::new(WALKS),
-            shown: Bounded::new(LEDGER),
-            holders: Bounded::new(LEDGER),
             blind: Bounded::new(WALKS),
             resources: Bounded::new(RESOURCES),
             public: Bounded::new(RESOURCES),
-        }
-    }
-
-    /// Writes down that `id` was shown to `who`.
-    fn disclose(&mut self, who: Hash, id: Hash) {
-        let holder = self.holders.entry(id, || Holder { who, is_only: true });
-        if holder.who != who {
-            let before = std::mem::replace(holder, Holder { who, is_only: false });
-            let key = self.held(before.who, id);
-            self.shown.entry(key, || ());
         }
     }
 
@@ -189,17 +168,9 @@ impl State {
         }
     }
 
-    fn held(&self, who: Hash, id: Hash) -> Hash {
-        self.hashing.hash_all([who, id])
-    }
-
     /// Whether `id` is the visitor's to use: shown to the principal, or to its address before it was known who it is.
     fn is_own(&self, visit: &Visit, id: Hash) -> bool {
-        let is_shown = |actor| {
-            let who = self.who(actor);
-            self.holders.get(&id).is_some_and(|holder| holder.who == who)
-                || self.shown.get(&self.held(who, id)).is_some()
-        };
+        let is_shown = |actor| self.ledger.was_shown(self.who(actor), id);
         visit.principal == Some(id) || is_shown(visit.actor()) || is_shown(Actor::Client(visit.client()))
     }
 
@@ -210,7 +181,7 @@ impl State {
         let is_own = self.is_own(visit, object.hash) || owner.is_some() && owner == visit.principal;
         let is_made = visit.context.status == Some(201);
         let is_accepted = visit.outcome == Outcome::Accepted;
-        let holder = self.holders.get(&object.hash).copied();
+        let holder = self.ledger.holder(object.hash);
         let who = self.who(actor);
         let usual = self.resources.entry(resource, Resource::default);
         match visit.outcome {
@@ -237,7 +208,7 @@ impl State {
         let is_new = !walk.objects.contains(&object.hash);
         if is_new && walk.objects.len() < DISTINCT {
             walk.note(visit.outcome, object, owner);
-            walk.others += u32::from(holder.is_some_and(|holder| holder.is_only && holder.who != who));
+            walk.others += u32::from(holder.is_some_and(|holder| holder.is_only && !holder.is(who)));
             walk.shared += u32::from(holder.is_some_and(|holder| !holder.is_only));
         }
         let is_rule = usual.is_rule();
@@ -293,13 +264,13 @@ impl Judge for State {
             }
             if visit.is_served() && visit.context.status == Some(201) {
                 let who = self.who(visit.actor());
-                visit.objects.as_slice().iter().for_each(|object| self.disclose(who, object.hash));
+                visit.objects.as_slice().iter().for_each(|object| self.ledger.disclose(who, object.hash));
             }
         }
         if let Some(shown) = shown(visit) {
             let who = self.who(visit.actor());
             for id in &shown.ids {
-                self.disclose(who, *id);
+                self.ledger.disclose(who, *id);
             }
             if !shown.is_all {
                 self.blind.entry(visit.actor(), || ());
@@ -309,15 +280,13 @@ impl Judge for State {
 
     fn footprint(&self) -> usize {
         let walk = |walk: &Walk| 200 + 8 * (walk.objects.capacity() + walk.numbers.capacity() + walk.owners.capacity());
-        let ledger = 48 * self.shown.len() + 64 * self.holders.len();
         let small = 300 * self.resources.len() + 48 * (self.public.len() + self.blind.len());
-        self.walks.iter().map(|(_, entry)| walk(entry)).sum::<usize>() + ledger + small
+        self.walks.iter().map(|(_, entry)| walk(entry)).sum::<usize>() + self.ledger.footprint() + small
     }
 
     fn forgotten(&self) -> u64 {
         self.walks.forgotten()
-            + self.holders.forgotten()
-            + self.shown.forgotten()
+            + self.ledger.forgotten()
             + self.blind.forgotten()
             + self.resources.forgotten()
             + self.public.forgotten()
@@ -622,6 +591,6 @@ mod tests {
             judge(&OBJECT_WALK, crowd().chain(many(1 << 30)).chain(walk).chain(many(1 << 32)));
         // In this crowd the ids are those of the callers, so five are enough.
         assert_eq!(observations.len(), 26);
-        assert!(footprint < 90 << 20, "{footprint}");
+        assert!(footprint < 55 << 20, "{footprint}");
     }
 }
