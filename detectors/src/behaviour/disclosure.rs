@@ -6,7 +6,8 @@
 //!
 //! Bounds: the first [`OCTETS`] of a content and [`IDS`] ids; [`Shown::is_all`] says whether that was all.
 
-use super::{Fact, Seen};
+use super::{Fact, Kept, Seen};
+use crate::scan::marks::Marks;
 use crate::visit::Hash;
 
 /// Ids kept of one response: pages of lists have 10 to 200 entries.
@@ -39,14 +40,17 @@ pub(super) fn observe(seen: &mut Seen<'_>) {
         return;
     }
     let content = response.content.bytes;
-    let hash = |text: &[u8]| seen.hashing.hash(text);
+    let hashing = seen.hashing;
+    let hash = |text: &[u8]| hashing.hash(text);
     let mut scan = Scan { shown: Shown { ids: Vec::new(), owner: None, is_all: true }, hash: &hash };
     if let Some(location) = response.fields.get("location") {
         scan.reference(location);
     }
     let looked_at = content.get(..content.len().min(OCTETS)).unwrap_or_default();
     if matches!(looked_at.trim_ascii_start().first(), Some(b'{' | b'[')) {
-        scan.json(looked_at);
+        let Kept { scanner, marks, .. } = &mut *seen.kept;
+        marks.mark(scanner, looked_at);
+        scan.json(looked_at, marks);
     } else {
         scan.words(looked_at);
     }
@@ -57,39 +61,46 @@ pub(super) fn observe(seen: &mut Seen<'_>) {
     }
 }
 
-struct Scan<'a> {
+struct Scan<'a, H> {
     shown: Shown,
-    hash: &'a dyn Fn(&[u8]) -> Hash,
+    hash: &'a H,
 }
 
-impl Scan<'_> {
+impl<H: Fn(&[u8]) -> Hash> Scan<'_, H> {
     /// Strings and numbers of JSON, each with the name it stands under.
-    fn json(&mut self, content: &[u8]) {
+    fn json(&mut self, content: &[u8], marks: &Marks) {
         let (mut at, mut name) = (0, &b""[..]);
         // `"owner": {"id": 7}` is the owner's id.
         let mut is_of_owner = false;
         while let Some(octet) = content.get(at) {
             match octet {
                 b'"' => {
-                    let rest = content.get(at + 1..).unwrap_or_default();
-                    let Some(len) = string_end(rest) else { break };
-                    let text = rest.get(..len).unwrap_or_default();
-                    at += len + 2;
-                    let behind = content.get(at..).unwrap_or_default().trim_ascii_start();
-                    if behind.first() == Some(&b':') {
+                    let start = at + 1;
+                    let Some(end) = string_end(content, start, marks) else { break };
+                    let text = content.get(start..end).unwrap_or_default();
+                    at = end + 1;
+                    let mut behind = at;
+                    while content.get(behind).is_some_and(u8::is_ascii_whitespace) {
+                        behind += 1;
+                    }
+                    if content.get(behind) == Some(&b':') {
                         name = if is_of_owner && text.eq_ignore_ascii_case(b"id") { b"owner" } else { text };
+                        at = behind + 1;
                     } else {
-                        self.value(name, text, is_id_value(text));
+                        self.value(name, text, text.len() <= LONGEST && marks.is_id(start, end));
+                        at = behind;
                     }
                 }
                 b'0'..=b'9' => {
-                    let rest = content.get(at..).unwrap_or_default();
-                    let end = rest.iter().position(|octet| !octet.is_ascii_alphanumeric() && !b".+-".contains(octet));
-                    let number = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
-                    at += number.len();
-                    if number.iter().all(u8::is_ascii_digit) {
+                    let end = marks.digits_end(at);
+                    let number = content.get(at..end).unwrap_or_default();
+                    let goes_on = |octet: &u8| octet.is_ascii_alphanumeric() || b".+-".contains(octet);
+                    let behind = content.get(end..).unwrap_or_default();
+                    let more = behind.iter().position(|octet| !goes_on(octet)).unwrap_or(behind.len());
+                    if more == 0 {
                         self.value(name, number, name.is_empty());
                     }
+                    at = end + more;
                 }
                 b'{' | b'}' | b']' => {
                     is_of_owner = *octet == b'{' && is_owner_name(name);
@@ -111,7 +122,7 @@ impl Scan<'_> {
         if self.shown.owner.is_none() && is_owner_name(name) && text.len() <= LONGEST {
             self.shown.owner = Some((self.hash)(text));
         }
-        if by_form || is_id_name(name) {
+        if (by_form && !is_day(text) || is_id_name(name)) && !is_of_the_call(name) {
             self.id(text);
         }
     }
@@ -127,7 +138,9 @@ impl Scan<'_> {
     /// Words of other text that have a digit.
     fn words(&mut self, content: &[u8]) {
         let words = content.split(|octet| !octet.is_ascii_alphanumeric() && !b"-_".contains(octet));
-        words.filter(|word| is_id_value(word)).for_each(|word| self.id(word));
+        words
+            .filter(|word| word.len() <= LONGEST && word.iter().any(u8::is_ascii_digit))
+            .for_each(|word| self.id(word));
     }
 
     fn id(&mut self, text: &[u8]) {
@@ -142,32 +155,37 @@ impl Scan<'_> {
     }
 }
 
-/// Where a JSON string ends whose opening quotation mark is before `rest`.
-fn string_end(rest: &[u8]) -> Option<usize> {
-    let mut from = 0;
+/// Where the JSON string ends that starts at `start`, behind its quotation mark.
+fn string_end(content: &[u8], start: usize, marks: &Marks) -> Option<usize> {
+    let mut from = start;
     loop {
-        let at = from + memchr::memchr2(b'"', b'\\', rest.get(from..)?)?;
-        if rest.get(at) == Some(&b'"') {
+        let at = marks.next_quote(from)?;
+        let text = content.get(start..at)?;
+        // Behind an odd number of backslashes it belongs to the string. Each is counted for one quotation mark only.
+        let text = text.get(from - start..).unwrap_or_default();
+        let backslashes = text.iter().rev().take_while(|octet| **octet == b'\\').count();
+        if backslashes.is_multiple_of(2) {
             return Some(at);
         }
-        from = at + 2;
+        from = at + 1;
     }
 }
 
-/// Whether a string has the form of an id: one word with a digit.
-fn is_id_value(text: &[u8]) -> bool {
-    if text.len() > LONGEST {
-        return false;
-    }
-    let mut has_digit = false;
-    for octet in text {
-        match octet {
-            b'0'..=b'9' => has_digit = true,
-            b'a'..=b'z' | b'A'..=b'Z' | b'-' | b'_' | b'.' | b'~' | b'@' | b':' | b'+' => {}
-            _ => return false,
-        }
-    }
-    has_digit
+/// Whether a string begins as a date or time of ISO 8601 does.
+fn is_day(text: &[u8]) -> bool {
+    matches!(text, [b'1' | b'2', _, _, _, b'-', _, _, b'-', ..] | [b'1' | b'2', _, _, _, b'-', _, _])
+}
+
+/// Whether a field names the call that was made: `traceId`, `span_id`, `requestId`. Nobody asks for it again.
+fn is_of_the_call(name: &[u8]) -> bool {
+    let names: &[u8] = match name.first() {
+        Some(b't' | b'T') => b"trace",
+        Some(b's' | b'S') => b"span",
+        Some(b'r' | b'R') => b"request",
+        Some(b'c' | b'C') => b"correlation",
+        _ => return false,
+    };
+    name.get(..names.len()).is_some_and(|start| start.eq_ignore_ascii_case(names))
 }
 
 /// Whether a field is called an id, or something by which things are called for.
@@ -233,6 +251,13 @@ fn is_owner_name(name: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scan::Scanner;
+
+    fn marks(content: &str) -> Marks {
+        let mut marks = Marks::default();
+        marks.mark(&Scanner::default(), content.as_bytes());
+        marks
+    }
 
     fn shown(content: &str) -> (Vec<String>, Option<String>) {
         let known: Vec<String> = content
@@ -243,7 +268,7 @@ mod tests {
         let hash = |text: &[u8]| Hash(known.iter().position(|word| word.as_bytes() == text).unwrap_or(999) as u64);
         let mut scan = Scan { shown: Shown { ids: Vec::new(), owner: None, is_all: true }, hash: &hash };
         if content.starts_with(['{', '[']) {
-            scan.json(content.as_bytes());
+            scan.json(content.as_bytes(), &marks(content));
         } else {
             scan.words(content.as_bytes());
         }
@@ -262,6 +287,13 @@ mod tests {
     }
 
     #[test]
+    fn times_and_numbers_of_calls_are_no_ids() {
+        let (ids, _) =
+            shown(r#"{"at":"2025-02-26T08:42","day":"2025-02-26","spanId":"f9-7","no":"2025-0226","t":"c4-9"}"#);
+        assert_eq!(ids, ["2025-0226", "c4-9"]);
+    }
+
+    #[test]
     fn an_owner_may_be_an_object() {
         assert_eq!(shown(r#"{"id":1,"owner":{"id":73}}"#).1.as_deref(), Some("73"));
         assert_eq!(shown(r#"{"account-holder":"h-7"}"#).1.as_deref(), Some("h-7"));
@@ -275,13 +307,14 @@ mod tests {
 
     #[test]
     fn what_is_broken_ends_the_scan() {
+        assert_eq!(shown(r#"{"a\\\"b":"x","id":7,"c":"\\\\","ref":"r-1"}"#).0, ["7", "r-1"]);
         for broken in ["{\"", "{\"a", "{\"a\\", "{\"a\\\"", "[1", "{\"id\":", "[-", "{\"id\":1e"] {
             let _ = shown(broken);
         }
         let many = format!("[{}]", (0..1000).map(|n| n.to_string()).collect::<Vec<_>>().join(","));
         let hash = |_: &[u8]| Hash(1);
         let mut scan = Scan { shown: Shown { ids: Vec::new(), owner: None, is_all: true }, hash: &hash };
-        scan.json(many.as_bytes());
+        scan.json(many.as_bytes(), &marks(&many));
         assert_eq!((scan.shown.ids.len(), scan.shown.is_all), (IDS, false));
     }
 }

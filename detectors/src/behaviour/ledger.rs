@@ -4,18 +4,20 @@
 //! Hence two tables of fixed size without pointers, each looked up in one line of the cache: to whom an id was shown last,
 //! and to whom before. Most ids are shown to one only, and need no entry in the second.
 //!
-//! Bounds: [`HOLDERS`] and [`EARLIER`] entries, 12 MiB. Where a set is full, what was used longest ago in it is forgotten.
+//! Bounds: [`HOLDERS`] and [`EARLIER`] entries, 6 MiB. Where a set is full, what was used longest ago in it is forgotten.
 //! Ids and people are told apart by 32 and 31 bits of their hashes, so one in some hundred million is taken for another.
+
+use std::hint::black_box;
 
 use crate::visit::{Hash, Hashing};
 
 /// Ids whose last holder is known.
 const HOLDERS: usize = HOLDER_SETS * 8;
-const HOLDER_SETS: usize = 1 << 17;
+const HOLDER_SETS: usize = 1 << 16;
 
 /// Pairs of an id and somebody it was shown to before its last holder.
 const EARLIER: usize = EARLIER_SETS * 16;
-const EARLIER_SETS: usize = 1 << 16;
+const EARLIER_SETS: usize = 1 << 15;
 
 /// The octets of both tables.
 const OCTETS: usize = HOLDERS * size_of::<u64>() + EARLIER * size_of::<u32>();
@@ -50,26 +52,51 @@ impl Ledger {
         Self { holders: vec![[0; 8]; HOLDER_SETS], earlier: vec![[0; 16]; EARLIER_SETS], forgotten: 0, hashing }
     }
 
-    /// Writes down that `id` was shown to `who`.
-    pub(super) fn disclose(&mut self, who: Hash, id: Hash) {
+    /// Writes down that `ids` were shown to `who`.
+    ///
+    /// The sets of several ids are read before the first is written: so they come from memory together.
+    pub(super) fn disclose(&mut self, who: Hash, ids: &[Hash]) {
+        const TOGETHER: usize = 16;
+        let holder = Holder { who: short(who), is_only: true };
+        for ids in ids.chunks(TOGETHER) {
+            black_box(ids.iter().fold(0, |read, id| read ^ front(&self.holders, place::<HOLDER_SETS>(*id).0)));
+            let mut moved = [(0, 0); TOGETHER];
+            let mut len = 0;
+            for id in ids {
+                if let Some(before) = self.hold(*id, holder)
+                    && let Some(entry) = moved.get_mut(len)
+                {
+                    *entry = place::<EARLIER_SETS>(self.pair(before, *id));
+                    len += 1;
+                }
+            }
+            let moved = moved.get(..len).unwrap_or_default();
+            black_box(moved.iter().fold(0, |read, (number, _)| read ^ front(&self.earlier, *number)));
+            for (number, tag) in moved {
+                self.note_earlier(*number, *tag);
+            }
+        }
+    }
+
+    /// Makes `holder` the last that `id` was shown to, and says who was it before, if somebody else.
+    fn hold(&mut self, id: Hash, holder: Holder) -> Option<u32> {
         let (number, tag) = place::<HOLDER_SETS>(id);
-        let Some(set) = self.holders.get_mut(number) else { return };
-        let new = entry(tag, Holder { who: short(who), is_only: true });
+        let set = self.holders.get_mut(number)?;
         match set.iter().position(|entry| tag_of(*entry) == tag) {
             Some(at) => {
-                let known = set[at];
-                let before = holder_of(known);
-                set[..=at].rotate_right(1);
-                if before.is(who) {
-                    return;
+                to_front(set, at);
+                let before = holder_of(set[0]).who;
+                if before == holder.who {
+                    return None;
                 }
-                set[0] = entry(tag, Holder { who: short(who), is_only: false });
-                self.note_earlier(before.who, id);
+                set[0] = entry(tag, Holder { is_only: false, ..holder });
+                Some(before)
             }
             None => {
-                set.rotate_right(1);
+                to_front(set, 7);
                 self.forgotten += u64::from(set[0] != 0);
-                set[0] = new;
+                set[0] = entry(tag, holder);
+                None
             }
         }
     }
@@ -100,11 +127,10 @@ impl Ledger {
         self.forgotten
     }
 
-    fn note_earlier(&mut self, who: u32, id: Hash) {
-        let (number, tag) = place::<EARLIER_SETS>(self.pair(who, id));
+    fn note_earlier(&mut self, number: usize, tag: u32) {
         let Some(set) = self.earlier.get_mut(number) else { return };
         let at = set.iter().position(|known| *known == tag);
-        set[..=at.unwrap_or(15)].rotate_right(1);
+        to_front(set, at.unwrap_or(15));
         if at.is_none() {
             self.forgotten += u64::from(set[0] != 0);
             set[0] = tag;
@@ -114,6 +140,21 @@ impl Ledger {
     fn pair(&self, who: u32, id: Hash) -> Hash {
         self.hashing.hash_all([Hash(who.into()), id])
     }
+}
+
+/// The first entry of a set.
+fn front<T: Copy + Into<u64>, const WAYS: usize>(sets: &[[T; WAYS]], number: usize) -> u64 {
+    sets.get(number).map_or(0, |set| set[0].into())
+}
+
+/// Moves what stands at `at` to the front, and what stood before it one place back.
+fn to_front<T: Copy, const WAYS: usize>(set: &mut [T; WAYS], at: usize) {
+    let at = at.min(WAYS - 1);
+    let moved = set[at];
+    for place in (0..at).rev() {
+        set[place + 1] = set[place];
+    }
+    set[0] = moved;
 }
 
 /// The set an id belongs to, and what tells it apart there; never 0.
@@ -155,13 +196,13 @@ mod tests {
         let [ann, bob, eve] = [2, 4, 6].map(|number| Hashing::new([1; 32]).hash(&[number]));
         let id = Hash(17);
         assert_eq!(ledger.holder(id), None);
-        ledger.disclose(ann, id);
-        ledger.disclose(ann, id);
+        ledger.disclose(ann, &[id]);
+        ledger.disclose(ann, &[id]);
         assert!(ledger.holder(id).is_some_and(|holder| holder.is_only && holder.is(ann)));
-        ledger.disclose(bob, id);
+        ledger.disclose(bob, &[id]);
         assert!(ledger.holder(id).is_some_and(|holder| !holder.is_only && holder.is(bob)));
         assert_eq!([ann, bob, eve].map(|who| ledger.was_shown(who, id)), [true, true, false]);
-        ledger.disclose(ann, id);
+        ledger.disclose(ann, &[id]);
         assert_eq!([ann, bob, eve].map(|who| ledger.was_shown(who, id)), [true, true, false]);
         assert!(!ledger.was_shown(ann, Hash(18)));
         assert_eq!(ledger.forgotten(), 0);
@@ -172,7 +213,7 @@ mod tests {
         let mut ledger = ledger();
         let who = Hash(9);
         let many = 2 * HOLDERS as u64;
-        (0..many).for_each(|id| ledger.disclose(who, Hash(id)));
+        (0..many).for_each(|id| ledger.disclose(who, &[Hash(id)]));
         let known = (0..many).filter(|id| ledger.was_shown(who, Hash(*id))).count() as u64;
         assert_eq!(ledger.forgotten() + known, many);
         assert!((many - 1_000..many).all(|id| ledger.was_shown(who, Hash(id))));
@@ -185,14 +226,14 @@ mod tests {
             let mut ledger = ledger();
             let hash = |number: u64| Hashing::new([1; 32]).hash(&number.to_le_bytes());
             for (who, id) in &shown {
-                ledger.disclose(hash(*who), hash(1_000 + id));
+                ledger.disclose(hash(*who), &[hash(1_000 + id)]);
             }
             for (who, id) in (0..6).flat_map(|who| (0..40).map(move |id| (who, id))) {
                 let is_known = shown.contains(&(who, id));
                 prop_assert_eq!(ledger.was_shown(hash(who), hash(1_000 + id)), is_known);
-                let holders = shown.iter().filter(|(_, known)| *known == id).map(|(who, _)| *who);
+                let mut holders = shown.iter().filter(|(_, known)| *known == id).map(|(who, _)| *who);
                 let is_only = holders.clone().all(|other| other == who);
-                if holders.last() == Some(who) {
+                if holders.next_back() == Some(who) {
                     prop_assert_eq!(ledger.holder(hash(1_000 + id)).map(|holder| holder.is_only), Some(is_only));
                 }
             }

@@ -42,6 +42,8 @@ use crate::inspect::Settings;
 use crate::observation::{ExchangeContext, Observation};
 use crate::openapi::OpenApi;
 use crate::registry::BEHAVIOURS;
+use crate::scan::Scanner;
+use crate::scan::marks::Marks;
 use crate::visit::{Hash, Hashing, Visit};
 
 /// A behaviour detector: what it is, and its two functions.
@@ -67,8 +69,19 @@ pub(crate) struct Seen<'a> {
     pub(crate) hashing: &'a Hashing,
     /// What the interface is documented to offer.
     pub(crate) openapi: Option<&'a OpenApi>,
-    /// Values that this worker has read before.
-    pub(crate) harmless: &'a mut injection::Harmless,
+    /// What the worker keeps from one exchange to the next.
+    pub(crate) kept: &'a mut Kept,
+}
+
+/// What a worker keeps from one exchange to the next.
+#[derive(Default)]
+pub(crate) struct Kept {
+    /// Values that were read before.
+    pub(crate) harmless: injection::Harmless,
+    /// Finds what stands where in content.
+    pub(crate) scanner: Scanner,
+    /// Room for what it finds.
+    pub(crate) marks: Marks,
 }
 
 /// The state of a behaviour detector.
@@ -132,17 +145,13 @@ impl Findings<'_> {
 pub struct Observer {
     behaviours: Vec<&'static Behaviour>,
     openapi: Option<Arc<OpenApi>>,
-    harmless: injection::Harmless,
+    kept: Kept,
 }
 
 impl Observer {
     /// The detectors that run.
     pub fn new(settings: &Settings) -> Self {
-        Self {
-            behaviours: running(settings),
-            openapi: settings.openapi.clone(),
-            harmless: injection::Harmless::default(),
-        }
+        Self { behaviours: running(settings), openapi: settings.openapi.clone(), kept: Kept::default() }
     }
 
     /// Whether no behaviour detector runs.
@@ -152,11 +161,11 @@ impl Observer {
 
     /// Notes facts about `exchange` in its `visit`.
     pub fn observe(&mut self, exchange: &Exchange<'_>, visit: &mut Visit, hashing: &Hashing) {
-        let (openapi, harmless) = (self.openapi.as_deref(), &mut self.harmless);
-        let mut seen = Seen { exchange, visit, hashing, openapi, harmless };
+        let Self { behaviours, openapi, kept } = self;
+        let mut seen = Seen { exchange, visit, hashing, openapi: openapi.as_deref(), kept };
         // Several detectors go by it, whichever of them run.
         login::observe(&mut seen);
-        for behaviour in &self.behaviours {
+        for behaviour in behaviours {
             (behaviour.observe)(&mut seen);
         }
     }

@@ -18,8 +18,8 @@
 //! Sees: target, credential, status, ids in answers. Misses: ids in request content; walks over ids that an oversharing
 //! list has just shown to the walker; walkers without a credential who change addresses.
 //!
-//! Bounds: [`WALKS`] walks of at most [`DISTINCT`] objects (2 KB each), the ledger's 12 MiB, and [`RESOURCES`] resources
-//! (300 octets each): 55 MB when all are full.
+//! Bounds: [`WALKS`] walks of at most [`DISTINCT`] objects (2 KB each), the ledger's 6 MiB, and [`RESOURCES`] resources
+//! (300 octets each): 48 MB when all are full.
 
 use super::bounded::Bounded;
 use super::disclosure::{self, Shown};
@@ -264,14 +264,12 @@ impl Judge for State {
             }
             if visit.is_served() && visit.context.status == Some(201) {
                 let who = self.who(visit.actor());
-                visit.objects.as_slice().iter().for_each(|object| self.ledger.disclose(who, object.hash));
+                visit.objects.as_slice().iter().for_each(|object| self.ledger.disclose(who, &[object.hash]));
             }
         }
         if let Some(shown) = shown(visit) {
             let who = self.who(visit.actor());
-            for id in &shown.ids {
-                self.ledger.disclose(who, *id);
-            }
+            self.ledger.disclose(who, &shown.ids);
             if !shown.is_all {
                 self.blind.entry(visit.actor(), || ());
             }
@@ -591,6 +589,6 @@ mod tests {
             judge(&OBJECT_WALK, crowd().chain(many(1 << 30)).chain(walk).chain(many(1 << 32)));
         // In this crowd the ids are those of the callers, so five are enough.
         assert_eq!(observations.len(), 26);
-        assert!(footprint < 55 << 20, "{footprint}");
+        assert!(footprint < 48 << 20, "{footprint}");
     }
 }

@@ -8,6 +8,7 @@ use std::arch::x86_64::{
 use std::ops::Range;
 
 use super::blocks::{self, BLOCK, Classes, Classify};
+use super::marks::Marks;
 use super::shapes::Masks;
 
 /// Proof that this machine has AVX2, BMI1 and BMI2.
@@ -28,6 +29,16 @@ impl Avx2 {
         }
         // SAFETY: a value of this type is made by `detect` only.
         unsafe { walk(self, content, range, judge) }
+    }
+
+    /// [`Marks::fill`], compiled for these instructions.
+    pub(super) fn mark(self, marks: &mut Marks, content: &[u8]) {
+        #[target_feature(enable = "avx2,bmi1,bmi2")]
+        fn mark(classify: Avx2, marks: &mut Marks, content: &[u8]) {
+            marks.fill(classify, content);
+        }
+        // SAFETY: as in `walk`.
+        unsafe { mark(self, marks, content) }
     }
 }
 

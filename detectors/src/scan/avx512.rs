@@ -7,6 +7,7 @@ use std::arch::x86_64::{
 use std::ops::Range;
 
 use super::blocks::{self, BLOCK, Classes, Classify};
+use super::marks::Marks;
 use super::shapes::Masks;
 
 /// Proof that this machine has AVX-512F and AVX-512BW.
@@ -26,6 +27,16 @@ impl Avx512 {
         }
         // SAFETY: a value of this type is made by `detect` only; every processor with AVX-512BW has BMI1 and BMI2.
         unsafe { walk(self, content, range, judge) }
+    }
+
+    /// [`Marks::fill`], compiled for these instructions.
+    pub(super) fn mark(self, marks: &mut Marks, content: &[u8]) {
+        #[target_feature(enable = "avx512f,avx512bw,bmi1,bmi2")]
+        fn mark(classify: Avx512, marks: &mut Marks, content: &[u8]) {
+            marks.fill(classify, content);
+        }
+        // SAFETY: as in `walk`.
+        unsafe { mark(self, marks, content) }
     }
 }
 

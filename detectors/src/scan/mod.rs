@@ -25,6 +25,7 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod blocks;
+pub(crate) mod marks;
 mod shapes;
 mod window;
 
@@ -192,6 +193,18 @@ impl Scanner {
             More::Follows => decided_before(content.len()),
         };
         self.scan(content, 0..end, layout, MAX_HITS, found);
+    }
+
+    /// Scanners with each of the instruction sets of this machine.
+    #[cfg(test)]
+    pub(crate) fn every() -> Vec<Self> {
+        let mut all = vec![Instructions::Portable];
+        #[cfg(target_arch = "x86_64")]
+        {
+            all.extend(avx2::Avx2::detect().map(Instructions::Avx2));
+            all.extend(avx512::Avx512::detect().map(Instructions::Avx512));
+        }
+        all.into_iter().map(|instructions| Self { instructions, only: u64::MAX }).collect()
     }
 
     #[cfg(test)]

@@ -155,7 +155,7 @@ fn observe(seen: &mut Seen<'_>) {
     let (mut payloads, mut lower, mut references) = (Vec::new(), Vec::new(), Vec::new());
     let mut run = 0;
     let has_failed = seen.exchange.response.as_ref().is_some_and(|response| response.status >= 500);
-    let harmless = &mut *seen.harmless;
+    let harmless = &mut seen.kept.harmless;
     values::each(request, &mut |value| {
         if !value.is_name && matches!(value.place, Place::Query | Place::Content) && value.text.len() >= redos::RUN {
             run = run.max(redos::run(value.text));

@@ -1,5 +1,5 @@
 use super::*;
-use crate::behaviour::injection::Harmless;
+use crate::behaviour::Kept;
 use crate::behaviour::tests::visit;
 use crate::exchange::{Anomalies, Completeness, Content, Exchange, FieldLine, Fields, Response, Version};
 use crate::time::{Order, Timestamp};
@@ -59,9 +59,8 @@ fn seen_with(
     let mut visit = visit("10.0.0.1", target, status);
     let identity = identity::of(exchange.request.as_ref().unwrap(), &hashing, &mut Tokens::default());
     (visit.credential, visit.principal) = (identity.credential, identity.principal);
-    let mut harmless = Harmless::default();
     let (exchange, visit_seen) = (&exchange, &mut visit);
-    observe(&mut Seen { exchange, visit: visit_seen, hashing: &hashing, openapi: None, harmless: &mut harmless });
+    observe(&mut Seen { exchange, visit: visit_seen, hashing: &hashing, openapi: None, kept: &mut Kept::default() });
     visit.facts.into_iter().find_map(|fact| match fact {
         Fact::Login(attempt) => Some(attempt),
         _ => None,
