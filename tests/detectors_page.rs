@@ -6,7 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use apitap_detectors::finding::{Detector, Family};
-use apitap_detectors::registry::detectors;
+use apitap_detectors::knob::Knob;
+use apitap_detectors::registry::{detectors, knobs};
 
 const INTRODUCTION: &str = "# Detectors
 
@@ -15,6 +16,13 @@ files: their text, their constants, and what they say in alerts. Change those, a
 
 `--detectors` takes names and families, separated by commas. OWASP is the API Security Top 10, CWE the Common Weakness
 Enumeration, ATT&CK the techniques of MITRE. Names in capitals are constants of the program, listed below the text.
+
+Thresholds can be set in the configuration, with their names in quotes; `read` and `run` go by them:
+
+```toml
+[detectors.thresholds]
+\"scan.forced_browsing.paths\" = 30
+```
 ";
 
 #[test]
@@ -75,9 +83,16 @@ impl File {
             )
             .unwrap();
         }
-        let knobs = knobs(&self.text);
-        if !knobs.is_empty() {
-            writeln!(page, "\n| constant | value | |\n|---|---|---|\n{}", knobs.join("\n")).unwrap();
+        let is_of = |detector: &Detector, knob: &Knob| knob.name.rsplit_once('.').unwrap().0 == detector.name;
+        let thresholds: Vec<_> =
+            knobs().filter(|knob| here.iter().any(|detector| is_of(detector, knob))).map(threshold).collect();
+        if !thresholds.is_empty() {
+            let head = "| threshold | default | range | what it is | why |\n|---|---|---|---|---|";
+            writeln!(page, "\n{head}\n{}", thresholds.join("\n")).unwrap();
+        }
+        let constants = constants(&self.text);
+        if !constants.is_empty() {
+            writeln!(page, "\n| constant | value | |\n|---|---|---|\n{}", constants.join("\n")).unwrap();
         }
     }
 }
@@ -92,8 +107,15 @@ fn plain(text: &str) -> String {
     text.replace("[`super::", "`").replace("[`crate::", "`").replace("[`", "`").replace("`]", "`")
 }
 
+/// A row of a table for a number that can be set.
+fn threshold(knob: &Knob) -> String {
+    let Knob { name, meaning, unit, default, least, most, reason } = knob;
+    let unit = if *unit == "%" { " %".to_owned() } else { format!(" {unit}") };
+    format!("| `{name}` | {default}{unit} | {least} to {most} | {meaning} | {reason} |")
+}
+
 /// Rows of a table for the numbers of a file: those constants that stand on one line outside of functions.
-fn knobs(text: &str) -> Vec<String> {
+fn constants(text: &str) -> Vec<String> {
     let mut rows = Vec::new();
     let mut comment = String::new();
     for line in text.lines() {

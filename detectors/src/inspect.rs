@@ -11,6 +11,7 @@ use crate::exchange::{Content, Exchange, Octets};
 use crate::finding::{Family, Finding, Severity, Subject};
 use crate::identity;
 use crate::kind::SEVERAL;
+use crate::knob::Thresholds;
 use crate::openapi::OpenApi;
 use crate::path::Paths;
 use crate::registry::{EntityType, detectors};
@@ -30,6 +31,8 @@ pub struct Settings {
     pub only: Option<Vec<String>>,
     /// What the interface is documented to offer, where that is known.
     pub openapi: Option<Arc<OpenApi>>,
+    /// Thresholds that are not the defaults.
+    pub thresholds: Thresholds,
 }
 
 impl Settings {
@@ -68,6 +71,7 @@ impl fmt::Debug for Settings {
             .field("has_principal_key", &self.principal_key.is_some())
             .field("only", &self.only)
             .field("has_openapi", &self.openapi.is_some())
+            .field("thresholds", &self.thresholds)
             .finish()
     }
 }

@@ -12,6 +12,7 @@ pub mod finding;
 pub mod identity;
 pub mod inspect;
 mod kind;
+pub mod knob;
 pub mod observation;
 pub mod openapi;
 mod path;

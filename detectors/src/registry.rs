@@ -3,6 +3,7 @@
 use crate::behaviour::{self, Behaviour};
 use crate::finding::Detector;
 use crate::kind::Kind;
+use crate::knob::Knob;
 use crate::{pii, secret};
 
 macro_rules! kinds {
@@ -106,6 +107,13 @@ pub fn detectors() -> impl Iterator<Item = &'static Detector> {
     all.into_iter()
 }
 
+/// The thresholds of all detectors, sorted by name.
+pub fn knobs() -> impl Iterator<Item = &'static Knob> {
+    let mut all: Vec<_> = BEHAVIOURS.iter().flat_map(|behaviour| behaviour.knobs.iter().copied().flatten()).collect();
+    all.sort_unstable_by_key(|knob| knob.name);
+    all.into_iter()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,6 +125,22 @@ mod tests {
             assert!(detector.name.starts_with(&format!("{}.", detector.family)), "{}", detector.name);
             assert!(!detector.title.is_empty() && detector.description.len() > 40 && detector.remediation.len() > 40);
             assert!(detector.owasp.ends_with(":2023") && detector.cwe.starts_with("CWE-"), "{}", detector.name);
+        }
+    }
+
+    #[test]
+    fn knobs_are_sorted_and_explained_and_their_defaults_lie_in_their_ranges() {
+        assert!(knobs().map(|knob| knob.name).is_sorted_by(|a, b| a < b));
+        for behaviour in BEHAVIOURS {
+            assert!(behaviour.knobs.iter().copied().flatten().map(|knob| knob.name).is_sorted_by(|a, b| a < b));
+            for knob in behaviour.knobs.iter().copied().flatten() {
+                let Knob { name, meaning, unit, default, least, most, reason } = knob;
+                let (detector, word) = name.rsplit_once('.').unwrap();
+                assert!(behaviour.detectors.iter().any(|known| known.name == detector), "{name}");
+                assert!(!word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c == '_'), "{name}");
+                assert!(*least < *most && (least..=most).contains(&default), "{name}");
+                assert!(meaning.ends_with('.') && reason.ends_with('.') && !unit.is_empty(), "{name}");
+            }
         }
     }
 

@@ -161,7 +161,8 @@ fn detectors(
     let only = apitap_detectors::inspect::Settings::parse_only(list).map_err(|error| error.to_string())?;
     let openapi = options.openapi.as_deref().map(read_openapi).transpose()?.map(Arc::new);
     let (evidence_key, principal_key) = (keys.evidence(), keys.principal());
-    Ok(apitap_detectors::inspect::Settings { only, evidence_key, principal_key, openapi })
+    let thresholds = Default::default();
+    Ok(apitap_detectors::inspect::Settings { only, evidence_key, principal_key, openapi, thresholds })
 }
 
 /// The largest OpenAPI document that is read, in octets: those of the largest public interfaces have a tenth of it.

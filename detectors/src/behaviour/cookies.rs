@@ -19,7 +19,7 @@ static DETECTOR: Detector = Detector {
     attack: "T1539",
 };
 
-pub(crate) static COOKIES: Behaviour = Behaviour { detectors: &[&DETECTOR], observe, state: None };
+pub(crate) static COOKIES: Behaviour = Behaviour { detectors: &[&DETECTOR], knobs: &[], observe, state: None };
 
 fn observe(seen: &mut Seen<'_>) {
     let Some(response) = &seen.exchange.response else { return };

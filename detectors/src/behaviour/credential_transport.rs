@@ -42,7 +42,7 @@ static IN_URL: Detector = Detector {
 };
 
 pub(crate) static CREDENTIAL_TRANSPORT: Behaviour =
-    Behaviour { detectors: &[&IN_CLEAR, &IN_URL], observe, state: None };
+    Behaviour { detectors: &[&IN_CLEAR, &IN_URL], knobs: &[], observe, state: None };
 
 fn observe(seen: &mut Seen<'_>) {
     let Some(request) = &seen.exchange.request else { return };

@@ -40,8 +40,12 @@ detectors! {
         "Answer errors with a code and an id, and keep the trace in the log. Handle the input that caused it.";
 }
 
-pub(crate) static ERROR_LEAK: Behaviour =
-    Behaviour { detectors: &[&BANNER, &DEBUG_PAGE, &PATHS, &SOURCE, &SQL_ERROR, &STACK_TRACE], observe, state: None };
+pub(crate) static ERROR_LEAK: Behaviour = Behaviour {
+    detectors: &[&BANNER, &DEBUG_PAGE, &PATHS, &SOURCE, &SQL_ERROR, &STACK_TRACE],
+    knobs: &[],
+    observe,
+    state: None,
+};
 
 /// How far into a response is looked, in octets.
 const LIMIT: usize = 64 * 1024;

@@ -16,6 +16,7 @@ use crate::endpoint;
 use crate::exchange::{Request, Response};
 use crate::finding::{Confidence, Detector, Evidence, Family, Finding, Location, Severity, Subject};
 use crate::inspect::Settings;
+use crate::knob::knobs;
 use crate::observation::ExchangeContext;
 use crate::visit::{Hash, Outcome, Visit};
 
@@ -45,18 +46,29 @@ detectors! {
 
 pub(crate) static EXPOSURE: Behaviour = Behaviour {
     detectors: &[&BULK, &LISTING, &FILE, &MASS_ASSIGNMENT],
+    knobs: &[&Limits::KNOBS],
     observe,
-    state: Some(|_: &Settings| Box::new(State { endpoints: Bounded::new(ENDPOINTS) })),
+    state: Some(|settings: &Settings| {
+        Box::new(State { limits: Limits::of(settings), endpoints: Bounded::new(ENDPOINTS) })
+    }),
 };
+
+knobs! {
+    /// What is more than anybody needs.
+    pub(crate) struct Limits {
+        /// Items of one type of personal data in an answer without a credential that are many people's.
+        items: u32 = 100 "items", 5 to 1_000_000, "exposure.bulk_records.items",
+            "Pages of lists have up to fifty entries.";
+        /// Other clients that use an endpoint without a member that only the server should set, before its use is told.
+        others: usize = 3 "clients", 1 to 3, "exposure.mass_assignment.others",
+            "One or two others may be programs of another kind.";
+    }
+}
 
 /// Endpoints that are remembered, at about 250 octets, and 300 more where a write waits: 11 MB.
 const ENDPOINTS: usize = 20_000;
 /// Clients of an endpoint that are told apart.
 const CLIENTS: usize = 4;
-/// Clients that use an endpoint without the member before its use is unusual.
-const OTHERS: usize = 3;
-/// Items of personal data in one answer that are many people's: pages of lists have up to fifty entries.
-const BULK_ITEMS: u32 = 100;
 /// The largest content that is looked at, in octets.
 const LIMIT: usize = 64 * 1024;
 
@@ -89,10 +101,12 @@ fn observe(seen: &mut Seen<'_>) {
         .map(|finding| finding.items)
         .max();
     if seen.visit.credential.is_none()
-        && let Some(items) = most.filter(|items| *items >= BULK_ITEMS)
+        && let Some(items) = most.filter(|items| *items >= seen.kept.exposure.items)
     {
-        let because =
-            format!("The answer holds {items} items of one type of personal data; pages have fewer than {BULK_ITEMS}.");
+        let because = format!(
+            "The answer holds {items} items of one type of personal data; pages have fewer than {}.",
+            seen.kept.exposure.items
+        );
         let finding = Finding::new(&BULK, "anonymous", Subject::Endpoint, Severity::Medium);
         seen.visit.findings.push(Finding { items, because: Some(because), ..finding });
     }
@@ -260,6 +274,7 @@ fn file(request: &Request<'_>, response: &Response<'_>) -> Option<(&'static Dete
 }
 
 struct State {
+    limits: Limits,
     endpoints: Bounded<Hash, Users>,
 }
 
@@ -320,7 +335,7 @@ impl Judge for State {
         let Some((context, assigned)) = users.waiting.as_deref() else { return };
         let others = |clients: &[IpAddr]| clients.iter().filter(|other| **other != context.client.ip()).count();
         let (using, writing) = (others(&users.all), others(&users.without));
-        if writing >= OTHERS || assigned.gives_power && using >= OTHERS {
+        if writing >= self.limits.others || assigned.gives_power && using >= self.limits.others {
             findings.with_context(visit, context.clone(), taken(assigned, using));
             users.waiting = None;
         }

@@ -13,6 +13,7 @@ use super::{Behaviour, Fact, Findings, Judge, Seen};
 use crate::endpoint;
 use crate::finding::{Confidence, Detector, Family, Finding, Severity, Subject};
 use crate::inspect::Settings;
+use crate::knob::knobs;
 use crate::time::{Span, Timestamp};
 use crate::visit::{Actor, Hash, Outcome, Visit};
 
@@ -31,22 +32,28 @@ static DETECTOR: Detector = Detector {
 
 pub(crate) static FORCED_BROWSING: Behaviour = Behaviour {
     detectors: &[&DETECTOR],
+    knobs: &[&Limits::KNOBS],
     observe,
-    state: Some(|_: &Settings| Box::new(State { clients: Bounded::new(CLIENTS) })),
+    state: Some(|settings: &Settings| Box::new(State { limits: Limits::of(settings), clients: Bounded::new(CLIENTS) })),
 };
 
-/// Different paths that are not there before a client is told of: dead links, a missing icon and old bookmarks of one
-/// person stay below ten in a day.
-const MISSING: usize = 20;
-
-/// The same, when [`PROBES`] of them are paths that are tried in the hope that they were forgotten.
-const MISSING_WITH_PROBES: usize = 10;
-
-/// Such paths that a person meets: an icon for some program, an old console, the description of the interface.
-const PROBES: usize = 6;
-
-/// The least share of different paths that were not there, in percent. A crawler that follows links finds most of them.
-const SHARE: usize = 50;
+knobs! {
+    /// When a client is told of.
+    struct Limits {
+        /// Different paths that are not there before a client is told of.
+        paths: usize = 20 "paths", 2 to 64, "scan.forced_browsing.paths",
+            "Dead links, a missing icon and old bookmarks of one person stay below ten in a day.";
+        /// Different paths that are not there before a client is told of, when enough of them are probes.
+        paths_with_probes: usize = 10 "paths", 2 to 64, "scan.forced_browsing.paths_with_probes",
+            "What one person meets by accident is fewer, and seldom of this kind.";
+        /// Probes that are enough: paths that are tried in the hope that they were forgotten.
+        probes: usize = 6 "paths", 1 to 64, "scan.forced_browsing.probes",
+            "A person meets an icon for some program, an old console, the description of the interface.";
+        /// The least share of paths that were not there, among the different ones that a client asked for.
+        share: usize = 50 "%", 1 to 100, "scan.forced_browsing.share",
+            "A crawler that follows links finds most of them.";
+    }
+}
 
 /// How long a client may be quiet until it starts anew.
 const QUIET: Span = Span::from_secs(6 * 3600);
@@ -59,6 +66,7 @@ const CLIENTS: usize = 50_000;
 const PATHS: usize = 64;
 
 struct State {
+    limits: Limits,
     clients: Bounded<(Actor, Hash), Client>,
 }
 
@@ -154,7 +162,7 @@ impl Judge for State {
             client.missing.drain(..client.missing.len() / 2);
             client.found.drain(..client.found.len() / 2);
         }
-        if is_missing && client.is_walk() {
+        if is_missing && client.is_walk(self.limits) {
             let span = visit.started.since(client.first).as_secs_f64();
             let missing = client.missing.len() + client.forgotten;
             findings.about(
@@ -163,9 +171,10 @@ impl Judge for State {
                     confidence: Confidence::High,
                     because: Some(format!(
                         "{missing} different paths were not there in {span:.0} s, {} of them such as are probed for, beside {} \
-                         that were there; people meet fewer than {MISSING}.",
+                         that were there; people meet fewer than {}.",
                         client.probes,
-                        client.found.len()
+                        client.found.len(),
+                        self.limits.paths
                     )),
                     ..Finding::new(&DETECTOR, "unknown_paths", Subject::Client, Severity::Medium)
                 },
@@ -184,17 +193,17 @@ impl Judge for State {
 }
 
 impl Client {
-    fn is_walk(&self) -> bool {
+    fn is_walk(&self, limits: Limits) -> bool {
         let (missing, found) = (self.missing.len(), self.found.len());
-        let is_many = missing >= MISSING || (missing >= MISSING_WITH_PROBES && self.probes >= PROBES);
-        is_many && missing * 100 >= SHARE * (missing + found)
+        let is_many = missing >= limits.paths || (missing >= limits.paths_with_probes && self.probes >= limits.probes);
+        is_many && missing * 100 >= limits.share * (missing + found)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::behaviour::tests::{at, judge, visit};
+    use crate::behaviour::tests::{at, judge, judge_with, visit};
 
     #[test]
     fn a_walk_over_a_list_is_told_once_it_is_one() {
@@ -233,6 +242,20 @@ mod tests {
         };
         assert!(!judge(&FORCED_BROWSING, walk(8)).0.is_empty());
         assert!(judge(&FORCED_BROWSING, walk(4)).0.is_empty());
+    }
+
+    #[test]
+    fn the_configured_number_of_paths_is_what_counts() {
+        let told_with = |paths: i64| {
+            let mut settings = Settings::default();
+            settings.thresholds.set(&Limits::KNOBS[0], paths).unwrap();
+            let walk = (0..12).map(|n| at(f64::from(n), visit("10.0.0.1", &format!("/a{n}"), 404)));
+            judge_with(&settings, &FORCED_BROWSING, walk).0
+        };
+        let told = told_with(12);
+        let [observation] = told.as_slice() else { panic!("{told:?}") };
+        assert!(observation.findings[0].because.as_deref().unwrap().ends_with("people meet fewer than 12."));
+        assert!(told_with(13).is_empty());
     }
 
     #[test]

@@ -15,6 +15,7 @@ use super::bounded::Bounded;
 use super::{Behaviour, Fact, Findings, Judge, Seen};
 use crate::finding::{Confidence, Detector, Family, Finding, Severity, Subject};
 use crate::inspect::Settings;
+use crate::knob::knobs;
 use crate::observation::ExchangeContext;
 use crate::time::{Span, Timestamp};
 use crate::visit::{Hash, Visit};
@@ -34,22 +35,28 @@ static DETECTOR: Detector = Detector {
 
 pub(crate) static FUZZING: Behaviour = Behaviour {
     detectors: &[&DETECTOR],
+    knobs: &[&Limits::KNOBS],
     observe,
-    state: Some(|_: &Settings| Box::new(State { clients: Bounded::new(CLIENTS) })),
+    state: Some(|settings: &Settings| Box::new(State { limits: Limits::of(settings), clients: Bounded::new(CLIENTS) })),
 };
 
-/// Different refusals (operation and status) before a client is told of. A program with a fault has one or two, and one
-/// that is being written a handful.
-const REFUSALS: usize = 15;
-
-/// Different reasons (status codes) among them.
-const REASONS: u32 = 3;
-
-/// Different operations among them.
-const OPERATIONS: usize = 6;
-
-/// The share of requests refused, in percent: programs are refused now and then, fuzzers mostly.
-const SHARE: u32 = 30;
+knobs! {
+    /// When a client is told of.
+    struct Limits {
+        /// Different operations among a client's refusals, at least.
+        operations: usize = 6 "operations", 1 to 32, "scan.fuzzing.operations",
+            "A program with a fault is refused at the one operation that it gets wrong, or at a few.";
+        /// Different reasons (status codes) among a client's refusals, at least.
+        reasons: u32 = 3 "status codes", 1 to 8, "scan.fuzzing.reasons",
+            "A program with a fault is refused for one.";
+        /// Different refusals (operation and status) before a client is told of.
+        refusals: usize = 15 "refusals", 2 to 32, "scan.fuzzing.refusals",
+            "A program with a fault has one or two, and one that is being written a handful.";
+        /// The least share of a client's requests that were refused.
+        share: u32 = 30 "%", 1 to 100, "scan.fuzzing.share",
+            "Programs are refused now and then, fuzzers mostly.";
+    }
+}
 
 /// How long a client may be quiet until it starts anew.
 const QUIET: Span = Span::from_secs(6 * 3600);
@@ -85,6 +92,7 @@ const TOOLS: [&[u8]; 20] = [
 ];
 
 struct State {
+    limits: Limits,
     clients: Bounded<(IpAddr, Hash), Client>,
 }
 
@@ -141,10 +149,11 @@ impl Judge for State {
             client.refusals.push(refusal);
         }
         let (operations, reasons) = client.variety();
-        let is_fuzzing = client.refusals.len() >= REFUSALS
-            && operations >= OPERATIONS
-            && reasons >= REASONS
-            && client.refused as u64 * 100 >= u64::from(SHARE) * u64::from(client.requests);
+        let limits = self.limits;
+        let is_fuzzing = client.refusals.len() >= limits.refusals
+            && operations >= limits.operations
+            && reasons >= limits.reasons
+            && client.refused as u64 * 100 >= u64::from(limits.share) * u64::from(client.requests);
         if is_fuzzing {
             let finding = Finding {
                 confidence: if client.has_tool { Confidence::High } else { Confidence::Medium },

@@ -43,6 +43,7 @@ detectors! {
 
 pub(crate) static INVENTORY: Behaviour = Behaviour {
     detectors: &[&DEPRECATED, &UNDOCUMENTED, &PARAMETER, &UNUSED],
+    knobs: &[],
     observe,
     state: Some(|settings: &Settings| Box::new(State::new(settings.openapi.clone()))),
 };

@@ -17,6 +17,7 @@ use super::weak_secrets;
 use super::{Behaviour, Findings, Judge, Seen};
 use crate::finding::{Confidence, Detector, Family, Finding, Severity, Subject};
 use crate::inspect::Settings;
+use crate::knob::knobs;
 use crate::time::Timestamp;
 use crate::token::{Algorithm, Token, Trick};
 use crate::visit::{Hash, Outcome, Visit};
@@ -36,9 +37,11 @@ static DETECTOR: Detector = Detector {
 
 pub(crate) static JWT: Behaviour = Behaviour {
     detectors: &[&DETECTOR],
+    knobs: &[&Limits::KNOBS],
     observe: |_: &mut Seen<'_>| {},
-    state: Some(|_: &Settings| {
+    state: Some(|settings: &Settings| {
         Box::new(State {
+            limits: Limits::of(settings),
             payloads: Bounded::new(TOKENS),
             signatures: Bounded::new(TOKENS),
             signers: Bounded::new(SIGNERS),
@@ -49,8 +52,13 @@ pub(crate) static JWT: Behaviour = Behaviour {
 /// Seconds that clocks may differ by.
 const SKEW: i64 = 60;
 
-/// Longest life of an access token, in seconds: 30 days. What lives longer is a password.
-const LONG: i64 = 30 * 86_400;
+knobs! {
+    /// What is too long.
+    struct Limits {
+        /// The longest life of an access token.
+        days: i64 = 30 "days", 1 to 3_650, "auth.jwt.days", "What lives longer than a month is a password.";
+    }
+}
 
 /// Tokens of one signer that are tried within an hour.
 const TRIES: u32 = 2;
@@ -64,6 +72,7 @@ pub(super) fn seconds(time: Timestamp) -> i64 {
 }
 
 struct State {
+    limits: Limits,
     /// The signature with which each payload was accepted.
     payloads: Bounded<Hash, Hash>,
     /// The payload with which each signature was accepted.
@@ -101,7 +110,7 @@ impl Judge for State {
         }
         told.extend(attempt(visit, token, is_accepted && is_guarded));
         if is_accepted {
-            told.extend(lifetime(token));
+            told.extend(lifetime(token, self.limits.days));
             told.extend(self.weak(visit, token));
         }
         for Told { rule, severity, subject, why } in told {
@@ -191,18 +200,18 @@ fn attempt(visit: &Visit, token: &Token, is_accepted: bool) -> Option<Told> {
     Some(Told { rule, severity, subject, why: format!("{what}, and {answer}.") })
 }
 
-fn lifetime(token: &Token) -> Option<Told> {
+fn lifetime(token: &Token, longest: i64) -> Option<Told> {
     let (severity, subject) = (Severity::Low, Subject::Server);
     let Some(expires) = token.expires else {
         let why = "The token has no expiry.".to_owned();
         return Some(Told { rule: "no_expiry", severity, subject, why });
     };
     let life = expires.saturating_sub(token.issued?);
-    (life > LONG).then(|| Told {
+    (life > longest * 86_400).then(|| Told {
         rule: "far_expiry",
         severity,
         subject,
-        why: format!("The token lives {} days; more than {} make it a password.", life / 86_400, LONG / 86_400),
+        why: format!("The token lives {} days; more than {longest} make it a password.", life / 86_400),
     })
 }
 
@@ -280,7 +289,7 @@ mod tests {
     #[test]
     fn lives_without_end_are_told_quietly() {
         assert_eq!(rules([sent(Token { expires: None, ..token() }, 1.0, 200)]), [("no_expiry", Severity::Low)]);
-        let far = Token { expires: Some(LONG + 1), ..token() };
+        let far = Token { expires: Some(30 * 86_400 + 1), ..token() };
         assert_eq!(rules([sent(far, 1.0, 200)]), [("far_expiry", Severity::Low)]);
     }
 

@@ -15,6 +15,7 @@ use super::{Behaviour, Fact, Findings, Judge, Seen};
 use crate::endpoint;
 use crate::finding::{Detector, Family, Finding, Severity, Subject};
 use crate::inspect::Settings;
+use crate::knob::knobs;
 use crate::observation::ExchangeContext;
 use crate::visit::{Hash, Visit};
 
@@ -33,14 +34,21 @@ static DETECTOR: Detector = Detector {
 
 pub(crate) static MISSING_AUTH: Behaviour = Behaviour {
     detectors: &[&DETECTOR],
+    knobs: &[&Limits::KNOBS],
     observe,
-    state: Some(|_: &Settings| Box::new(State { servers: Bounded::new(SERVERS) })),
+    state: Some(|settings: &Settings| Box::new(State { limits: Limits::of(settings), servers: Bounded::new(SERVERS) })),
 };
 
-const SERVERS: usize = 4_096;
+knobs! {
+    /// What is known before something is told.
+    struct Limits {
+        /// Principals with a credential before a server counts as one that asks for them.
+        principals: usize = 3 "principals", 1 to 50, "auth.missing.principals",
+            "One or two may be programs that send a credential wherever they go.";
+    }
+}
 
-/// Principals with a credential before a server counts as one that asks for them.
-const KEYED: usize = 3;
+const SERVERS: usize = 4_096;
 
 /// Answers that wait until it is known whether a server asks for credentials.
 const EARLY: usize = 8;
@@ -111,6 +119,7 @@ fn observe(seen: &mut Seen<'_>) {
 }
 
 struct State {
+    limits: Limits,
     /// What each server asks for.
     servers: Bounded<Hash, Server>,
 }
@@ -126,14 +135,15 @@ struct Server {
 impl Judge for State {
     fn apply(&mut self, visit: &Visit, findings: &mut Findings<'_>) {
         let before = visit.coverage;
+        let enough = self.limits.principals;
         if let Some(principal) = visit.principal.filter(|_| visit.is_served()) {
             let Server { principals, early } = self.servers.entry(visit.server, Server::default);
-            if principals.len() < KEYED && !principals.contains(&principal) {
+            if principals.len() < enough && !principals.contains(&principal) {
                 principals.push(principal);
             }
-            if principals.len() == KEYED {
+            if principals.len() == enough {
                 for (context, restricted) in std::mem::take(early) {
-                    findings.with_context(visit, context, told_restricted(restricted));
+                    findings.with_context(visit, context, told_restricted(restricted, enough));
                 }
             }
         }
@@ -144,8 +154,8 @@ impl Judge for State {
         let Some(restricted) = restricted else { return };
         if let Some(restricted) = restricted {
             let server = self.servers.entry(visit.server, Server::default);
-            if server.principals.len() >= KEYED {
-                findings.about(visit, told_restricted(restricted));
+            if server.principals.len() >= enough {
+                findings.about(visit, told_restricted(restricted, enough));
             } else if server.early.len() < EARLY {
                 server.early.push((visit.context.clone(), restricted));
             }
@@ -172,11 +182,11 @@ impl Judge for State {
     }
 }
 
-fn told_restricted(restricted: Restricted) -> Finding {
+fn told_restricted(restricted: Restricted, principals: usize) -> Finding {
     let severity = if restricted == Restricted::Powerful { Severity::High } else { Severity::Medium };
     Finding {
         because: Some(format!(
-            "Its path says that it is not for everybody, and the server answers at least {KEYED} principals with a credential."
+            "Its path says that it is not for everybody, and the server answers at least {principals} principals with a credential."
         )),
         ..Finding::new(&DETECTOR, "restricted", Subject::Endpoint, severity)
     }

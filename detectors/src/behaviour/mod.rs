@@ -39,6 +39,7 @@ use endpoints::Endpoints;
 use crate::exchange::Exchange;
 use crate::finding::{Detector, Finding};
 use crate::inspect::Settings;
+use crate::knob::Knob;
 use crate::observation::{ExchangeContext, Observation};
 use crate::openapi::OpenApi;
 use crate::registry::BEHAVIOURS;
@@ -50,6 +51,8 @@ use crate::visit::{Hash, Hashing, Visit};
 pub(crate) struct Behaviour {
     /// What its findings are about, sorted by name.
     pub(crate) detectors: &'static [&'static Detector],
+    /// Its thresholds that can be set, sorted by name, in as many parts as it has.
+    pub(crate) knobs: &'static [&'static [Knob]],
     /// Notes facts about an exchange, in the worker, or findings where the exchange alone is enough.
     pub(crate) observe: fn(&mut Seen<'_>),
     /// The state of the detector, with nothing seen; `None` where each exchange is judged alone.
@@ -74,14 +77,27 @@ pub(crate) struct Seen<'a> {
 }
 
 /// What a worker keeps from one exchange to the next.
-#[derive(Default)]
 pub(crate) struct Kept {
     /// Values that were read before.
     pub(crate) harmless: injection::Harmless,
+    /// What is too much in one answer.
+    pub(crate) exposure: exposure::Limits,
     /// Finds what stands where in content.
     pub(crate) scanner: Scanner,
     /// Room for what it finds.
     pub(crate) marks: Marks,
+}
+
+impl Kept {
+    /// Nothing seen.
+    pub(crate) fn new(settings: &Settings) -> Self {
+        Self {
+            harmless: injection::Harmless::default(),
+            exposure: exposure::Limits::of(settings),
+            scanner: Scanner::default(),
+            marks: Marks::default(),
+        }
+    }
 }
 
 /// The state of a behaviour detector.
@@ -151,7 +167,7 @@ pub struct Observer {
 impl Observer {
     /// The detectors that run.
     pub fn new(settings: &Settings) -> Self {
-        Self { behaviours: running(settings), openapi: settings.openapi.clone(), kept: Kept::default() }
+        Self { behaviours: running(settings), openapi: settings.openapi.clone(), kept: Kept::new(settings) }
     }
 
     /// Whether no behaviour detector runs.
@@ -356,7 +372,16 @@ pub(crate) mod tests {
 
     /// What a detector finds in visits, and how large its state became.
     pub(crate) fn judge(behaviour: &Behaviour, visits: impl IntoIterator<Item = Visit>) -> (Vec<Observation>, usize) {
-        let mut judge = behaviour.state.expect("it has a state")(&Settings::default());
+        judge_with(&Settings::default(), behaviour, visits)
+    }
+
+    /// The same, with other settings.
+    pub(crate) fn judge_with(
+        settings: &Settings,
+        behaviour: &Behaviour,
+        visits: impl IntoIterator<Item = Visit>,
+    ) -> (Vec<Observation>, usize) {
+        let mut judge = behaviour.state.expect("it has a state")(settings);
         let mut observations = Vec::new();
         let mut operations = Operations::default();
         for mut visit in visits {

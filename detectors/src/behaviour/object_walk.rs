@@ -28,6 +28,7 @@ use super::{Behaviour, Fact, Findings, Judge};
 use crate::finding::{Confidence, Detector, Family, Finding, Severity, Subject};
 use crate::identity::CredentialKind;
 use crate::inspect::Settings;
+use crate::knob::knobs;
 use crate::observation::ExchangeContext;
 use crate::time::Timestamp;
 use crate::visit::{Actor, Hash, Hashing, Object, Outcome, Place, Visit};
@@ -60,28 +61,33 @@ static FOREIGN_CHANGE: Detector = Detector {
 
 pub(crate) static OBJECT_WALK: Behaviour = Behaviour {
     detectors: &[&FOREIGN_CHANGE, &WALK],
+    knobs: &[&Limits::KNOBS],
     observe: disclosure::observe,
-    state: Some(|settings: &Settings| Box::new(State::new(settings.hashing()))),
+    state: Some(|settings: &Settings| Box::new(State::new(Limits::of(settings), settings.hashing()))),
 };
 
-/// Foreign objects before a walk with a pattern is told. Lists that people open whole have about this many entries, and
-/// theirs are shown to them first; from caches and bookmarks come a handful.
-const WALKED: usize = 10;
-
-/// Foreign objects before that is told where the ids are those of the callers themselves: a family's accounts are fewer.
-const BY_SUBJECT: usize = 5;
-
-/// Foreign objects that were refused or not there before that alone is told: dead links of one person are a handful.
-const DENIED: u32 = 15;
+knobs! {
+    /// From when on it is told.
+    struct Limits {
+        /// Principals that keep to their own before a resource counts as one where that is the rule.
+        keepers: usize = 3 "principals", 1 to 15, "auth.foreign_change.principals",
+            "One or two say little of what the others would do.";
+        /// Foreign objects before a walk is told where the ids are those of the callers themselves.
+        accounts: usize = 5 "objects", 2 to 64, "enumeration.object_walk.accounts", "A family's accounts are fewer.";
+        /// Foreign objects that were refused or not there before that alone is told.
+        denied: u32 = 15 "objects", 2 to 128, "enumeration.object_walk.denied",
+            "Dead links of one person are a handful.";
+        /// Foreign objects before a walk with a pattern is told; twice as many where it is not known what others do.
+        objects: usize = 10 "objects", 3 to 64, "enumeration.object_walk.objects",
+            "Lists that people open whole have about this many entries, and theirs are shown to them first; from caches and bookmarks come a handful.";
+    }
+}
 
 /// Different owners of foreign objects before that alone is told.
 const OWNERS: usize = 5;
 
 /// Foreign objects that were shown to somebody else only, before that alone is told.
 const OTHERS: u32 = 8;
-
-/// Principals that keep to their own before a resource counts as one where that is the rule.
-const KEEPERS: usize = 3;
 
 /// Accesses to own objects for each one to a foreign object, where that is the rule.
 const RULE: u32 = 8;
@@ -96,6 +102,7 @@ const WALKS: usize = 16_384;
 const RESOURCES: usize = 16_384;
 
 struct State {
+    limits: Limits,
     hashing: Hashing,
     walks: Bounded<(Actor, Hash), Walk>,
     ledger: Ledger,
@@ -149,8 +156,9 @@ struct Resource {
 }
 
 impl State {
-    fn new(hashing: Hashing) -> Self {
+    fn new(limits: Limits, hashing: Hashing) -> Self {
         Self {
+            limits,
             ledger: Ledger::new(hashing.clone()),
             hashing,
             walks: Bounded::new(WALKS),
@@ -175,6 +183,7 @@ impl State {
     }
 
     fn judge(&mut self, visit: &Visit, operation: Hash, object: Object, findings: &mut Findings<'_>) {
+        let limits = self.limits;
         let (actor, kind) = (visit.actor(), visit.credential.map(|credential| credential.kind));
         let resource = (resource(visit, object.place, &self.hashing), kind);
         let owner = shown(visit).and_then(|shown| shown.owner);
@@ -192,7 +201,7 @@ impl State {
         if is_own || is_made {
             if is_accepted {
                 usual.keep(visit, object);
-                if usual.is_rule() {
+                if usual.is_rule(limits) {
                     let told = foreign_change(usual);
                     for (_, context) in std::mem::take(&mut usual.changes) {
                         findings.with_context(visit, context, told.clone());
@@ -211,7 +220,7 @@ impl State {
             walk.others += u32::from(holder.is_some_and(|holder| holder.is_only && !holder.is(who)));
             walk.shared += u32::from(holder.is_some_and(|holder| !holder.is_only));
         }
-        let is_rule = usual.is_rule();
+        let is_rule = usual.is_rule(limits);
         let others = usual.others(actor, walk.objects.len());
         if is_accepted {
             usual.foreign = usual.foreign.saturating_add(u32::from(is_new));
@@ -226,21 +235,21 @@ impl State {
             }
         }
         let cautious = self.blind.get(&actor).is_some() || !is_rule;
-        let is_by_subject = usual.is_by_subject();
+        let is_by_subject = usual.is_by_subject(limits);
         let least = (2 * others).max(match (cautious, is_by_subject) {
-            (_, true) => BY_SUBJECT,
-            (true, false) => 2 * WALKED,
-            (false, false) => WALKED,
+            (_, true) => limits.accounts,
+            (true, false) => 2 * limits.objects,
+            (false, false) => limits.objects,
         });
         let is_known = usual.accepted > 0 || usual.refused > 0;
         if (is_new || walk.objects.len() == DISTINCT) && walk.objects.len() >= least && is_known {
             // A program that alone has its kind of credential has its ids from somewhere.
-            let norm = match (is_by_subject, is_rule || usual.keepers.len() >= KEEPERS) {
+            let norm = match (is_by_subject, is_rule || usual.keepers.len() >= limits.keepers) {
                 (true, _) => Norm::OwnSubject,
                 (false, true) => Norm::Peers,
                 (false, false) => Norm::Unknown,
             };
-            if let Some((severity, why)) = walk.sign(is_public, norm) {
+            if let Some((severity, why)) = walk.sign(limits, is_public, norm) {
                 findings.about(visit, told(walk, visit, severity, &why, others));
             }
         }
@@ -309,17 +318,17 @@ impl Walk {
     }
 
     /// What says that these were not theirs to know, and how bad it is.
-    fn sign(&self, is_public: bool, norm: Norm) -> Option<(Severity, String)> {
+    fn sign(&self, limits: Limits, is_public: bool, norm: Norm) -> Option<(Severity, String)> {
         let denied = self.refused + self.missing;
         let all = self.accepted + denied;
         let runs = self.runs();
-        if denied >= DENIED && denied * 2 >= all && (runs.is_some() || !is_public) {
+        if denied >= limits.denied && denied * 2 >= all && (runs.is_some() || !is_public) {
             return Some((Severity::Medium, format!("{} were refused and {} not there", self.refused, self.missing)));
         }
         if is_public || self.accepted < 3 {
             return None;
         }
-        let why = if norm == Norm::OwnSubject && self.accepted as usize >= BY_SUBJECT {
+        let why = if norm == Norm::OwnSubject && self.accepted as usize >= limits.accounts {
             "everybody else used their own subject as the id".to_owned()
         } else if self.owners.len() >= OWNERS {
             format!("they belong to {} different owners", self.owners.len())
@@ -368,14 +377,14 @@ impl Resource {
 
     /// Whether people keep to their own here. Where the id is the caller's own subject, fewer accesses say so. The longest
     /// walk is not asked.
-    fn is_rule(&self) -> bool {
+    fn is_rule(&self, limits: Limits) -> bool {
         let foreign = self.foreign.saturating_sub(self.longest());
-        self.is_by_subject() || self.keepers.len() >= KEEPERS && self.own >= RULE * foreign.max(1)
+        self.is_by_subject(limits) || self.keepers.len() >= limits.keepers && self.own >= RULE * foreign.max(1)
     }
 
     /// Whether the ids are those of the callers, and everybody uses their own.
-    fn is_by_subject(&self) -> bool {
-        self.selves.len() > KEEPERS && self.foreign <= self.longest()
+    fn is_by_subject(&self, limits: Limits) -> bool {
+        self.selves.len() > limits.keepers && self.foreign <= self.longest()
     }
 
     fn longest(&self) -> u32 {

@@ -4,13 +4,15 @@
 //! themselves that they have run out; they count for nothing. What counts are refusals of credentials that never worked,
 //! and of requests without one, when the credentials or the paths keep changing. Log-ins are judged elsewhere.
 //!
-//! Sees: status, credential, expiry of tokens. Misses: who changes addresses, and who is slower than [`BURST`] in
-//! [`WINDOW`]. Bounds: [`CLIENTS`] clients (600 octets each), [`WORKED`] credentials (40 octets each): 33 MB.
+//! Sees: status, credential, expiry of tokens. Misses: who changes addresses, and who is slower than a burst in its
+//! window. Bounds: [`CLIENTS`] clients (600 octets each, 1.7 KB where a burst is set to the most it can be), [`WORKED`]
+//! credentials (40 octets each): 33 MB.
 
 use super::bounded::Bounded;
 use super::{Behaviour, Findings, Judge, Seen, jwt};
 use crate::finding::{Confidence, Detector, Family, Finding, Severity, Subject};
 use crate::inspect::Settings;
+use crate::knob::knobs;
 use crate::time::{Span, Timestamp};
 use crate::visit::{Actor, Hash, Outcome, Visit};
 
@@ -29,23 +31,34 @@ static DETECTOR: Detector = Detector {
 
 pub(crate) static REFUSALS: Behaviour = Behaviour {
     detectors: &[&DETECTOR],
+    knobs: &[&Limits::KNOBS],
     observe: |_: &mut Seen<'_>| {},
-    state: Some(|_: &Settings| Box::new(State { clients: Bounded::new(CLIENTS), worked: Bounded::new(WORKED) })),
+    state: Some(|settings: &Settings| {
+        let limits = Limits::of(settings);
+        Box::new(State { limits, clients: Bounded::new(CLIENTS), worked: Bounded::new(WORKED) })
+    }),
 };
 
-/// Refusals that make a burst: an app that does not give up sends four a minute.
-const BURST: usize = 20;
-
-/// Different credentials, or paths asked for without one, among them.
-const DIFFERENT: usize = 10;
-
-/// A burst's length.
-const WINDOW: Span = Span::from_secs(120);
+knobs! {
+    /// What makes a burst.
+    struct Limits {
+        /// Refusals that make a burst.
+        burst: usize = 20 "refusals", 3 to 60, "auth.refusals.burst",
+            "An app that does not give up sends four a minute.";
+        /// Different credentials, or paths asked for without one, among a burst's refusals; at most all of them.
+        different: usize = 10 "credentials or paths", 1 to 60, "auth.refusals.different",
+            "An app repeats the one token that it has.";
+        /// A burst's length.
+        window: u32 = 120 "s", 10 to 3_600, "auth.refusals.window",
+            "Tools send many more in two minutes, apps that begin anew each time fewer.";
+    }
+}
 
 const CLIENTS: usize = 32_768;
 const WORKED: usize = 1 << 18;
 
 struct State {
+    limits: Limits,
     clients: Bounded<(Actor, Hash), Client>,
     /// Credentials that were accepted once.
     worked: Bounded<Hash, ()>,
@@ -66,34 +79,36 @@ impl Judge for State {
                 self.worked.entry(credential.hash, || ());
             }
             if let Some(client) = self.clients.get_mut(&key) {
-                keep(&mut client.answered, visit.started);
+                keep(&mut client.answered, visit.started, self.limits.burst);
             }
             return;
         }
         if visit.outcome != Outcome::Refused || is_login(visit) || self.is_stale(visit) {
             return;
         }
+        let Limits { burst, different: least, window } = self.limits;
+        let window = Span::from_secs(window);
         let client = self.clients.entry(key, Client::default);
-        client.refused.retain(|(when, _)| visit.started.since(*when) <= WINDOW);
-        client.answered.retain(|when| visit.started.since(*when) <= WINDOW);
-        if client.refused.len() == BURST {
+        client.refused.retain(|(when, _)| visit.started.since(*when) <= window);
+        client.answered.retain(|when| visit.started.since(*when) <= window);
+        if client.refused.len() == burst {
             client.refused.remove(0);
         }
         client.refused.push((visit.started, visit.credential.map_or(visit.path, |credential| credential.hash)));
-        if client.refused.len() < BURST || client.answered.len() > client.refused.len() / 4 {
+        if client.refused.len() < burst || client.answered.len() > client.refused.len() / 4 {
             return;
         }
         let mut different: Vec<_> = client.refused.iter().map(|(_, of)| *of).collect();
         different.sort_unstable();
         different.dedup();
         let first = client.refused.first().map_or(visit.started, |(when, _)| *when);
-        if different.len() >= DIFFERENT {
+        if different.len() >= least.min(burst) {
             findings.about(
                 visit,
                 Finding {
                     confidence: Confidence::High,
                     because: Some(format!(
-                        "{BURST} refusals in {:.0} s, of {} different credentials or paths that never worked, and {} answers; \
+                        "{burst} refusals in {:.0} s, of {} different credentials or paths that never worked, and {} answers; \
                          programs with a stale token stay below 5 in a minute.",
                         visit.started.since(first).as_secs_f64(),
                         different.len(),
@@ -124,8 +139,8 @@ impl State {
     }
 }
 
-fn keep(times: &mut Vec<Timestamp>, time: Timestamp) {
-    if times.len() == BURST {
+fn keep(times: &mut Vec<Timestamp>, time: Timestamp, most: usize) {
+    if times.len() == most {
         times.remove(0);
     }
     times.push(time);

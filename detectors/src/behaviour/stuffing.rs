@@ -6,7 +6,7 @@
 //! office behind one address has mistyping people in it, and many more who get in. Rate plays no part.
 //!
 //! Sees: [`Attempt`]s (hashes of account and secret, and the verdict), client, server. Misses: who tries fewer accounts from
-//! each address than [`Limits`] says and looks like everyone else in address block, program and fields; logins whose
+//! each address than the thresholds say and looks like everyone else in address block, program and fields; logins whose
 //! content is encrypted by the page itself count as one secret each.
 //!
 //! State: see the constants; about 70 MB in all at worst. What was used longest ago is forgotten first.
@@ -22,6 +22,7 @@ use super::login::{Attempt, AttemptKind, Verdict};
 use super::{Behaviour, Fact, Findings, Judge, Seen};
 use crate::finding::{Confidence, Detector, Family, Finding, Severity, Subject};
 use crate::inspect::Settings;
+use crate::knob::knobs;
 use crate::observation::ExchangeContext;
 use crate::time::{Span, Timestamp};
 use crate::visit::{Hash, Visit};
@@ -105,31 +106,40 @@ static SPRAYING: Detector = Detector {
 
 pub(crate) static STUFFING: Behaviour = Behaviour {
     detectors: &[&BRUTE_FORCE, &COMPROMISED, &DISTRIBUTED, &MANY_ACCOUNTS, &MISSING_CONTROL, &SPRAYING],
+    knobs: &[&Limits::KNOBS],
     observe: |_: &mut Seen<'_>| {},
-    state: Some(|_: &Settings| Box::new(State::new())),
+    state: Some(|settings: &Settings| Box::new(State::new(Limits::of(settings)))),
 };
 
-/// From when on it is no accident.
-struct Limits {
-    /// Accounts that one client failed to enter. Behind one address 28 people fail for six accounts within minutes, and
-    /// get in; ten that stay closed are more than an office has.
-    accounts: usize,
-    /// Of the accounts that a client tried, the share it failed to enter, in percent: of many people behind one address
-    /// few have forgotten their password.
-    share: usize,
-    /// Different passwords for one account: who forgot theirs tries three to seven, and then asks for a new one.
-    passwords: usize,
-    /// Different PINs or codes for one account: a person has one PIN, and mistypes it twice.
-    codes: usize,
-    /// Clients that share the guessing of one account: at home, at work and on the way.
-    clients: usize,
-    /// Accounts that failed with one password: popular ones collide, and those who have them get in.
-    sprayed: usize,
-    /// Failures in a row, of one client, that a server should have limited: common settings allow 5 to 10.
-    run: u32,
+knobs! {
+    /// From when on it is no accident.
+    struct Limits {
+        /// Different PINs or codes for one account.
+        codes: usize = 8 "codes", 2 to 32, "credential_stuffing.brute_force.codes",
+            "A person has one PIN, and mistypes it twice.";
+        /// Different passwords for one account.
+        passwords: usize = 10 "passwords", 2 to 32, "credential_stuffing.brute_force.passwords",
+            "Who forgot theirs tries three to seven, and then asks for a new one.";
+        /// Clients that share the guessing of one account.
+        clients: usize = 4 "clients", 2 to 32, "credential_stuffing.distributed.clients",
+            "People are at home, at work and on the way.";
+        /// Clients that fail to get in and have something in common that others have not, such as their program.
+        failing: u32 = 12 "clients", 3 to 1_000, "credential_stuffing.distributed.failing",
+            "Fewer are chance on a busy site.";
+        /// Accounts that one client failed to enter.
+        accounts: usize = 10 "accounts", 2 to 32, "credential_stuffing.many_accounts.accounts",
+            "Behind one address 28 people fail for six accounts within minutes, and get in; ten that stay closed are more than an office has.";
+        /// The least share of accounts that a client failed to enter, among those it tried.
+        share: usize = 60 "%", 1 to 100, "credential_stuffing.many_accounts.share",
+            "Of many people behind one address few have forgotten their password.";
+        /// Failures in a row, of one client, that a server should have limited.
+        run: u32 = 30 "failures", 5 to 10_000, "credential_stuffing.missing_control.failures",
+            "Common settings allow 5 to 10.";
+        /// Accounts that failed with one password.
+        sprayed: usize = 10 "accounts", 2 to 32, "credential_stuffing.spraying.accounts",
+            "Popular passwords collide, and those who have them get in.";
+    }
 }
-
-const LIMITS: Limits = Limits { accounts: 10, share: 60, passwords: 10, codes: 8, clients: 4, sprayed: 10, run: 30 };
 
 /// How long a client, an account or a password may be quiet until it starts anew. Slow guessing is one a few hours.
 const QUIET: Span = Span::from_secs(24 * 3600);
@@ -144,6 +154,7 @@ const SECRETS: usize = 32_768;
 const TOLD_APART: usize = 32;
 
 struct State {
+    limits: Limits,
     clients: Bounded<(IpAddr, Hash), Client>,
     accounts: Bounded<(Hash, Hash), Account>,
     secrets: Bounded<(Hash, Hash), Secret>,
@@ -227,12 +238,13 @@ impl Few {
 }
 
 impl State {
-    fn new() -> Self {
+    fn new(limits: Limits) -> Self {
         Self {
+            limits,
             clients: Bounded::new(CLIENTS),
             accounts: Bounded::new(ACCOUNTS),
             secrets: Bounded::new(SECRETS),
-            population: Population::default(),
+            population: Population::new(limits.failing),
         }
     }
 }
@@ -315,7 +327,7 @@ impl State {
             client.entered.remove(account);
             client.closed.insert(account);
         }
-        let is_list = client.is_list();
+        let is_list = client.is_list(self.limits);
         if is_list {
             client.is_told = true;
             let because = format!(
@@ -323,9 +335,10 @@ impl State {
                 client.closed.told(),
                 client.entered.len(),
                 lasting(now.since(client.first)),
-                LIMITS.accounts
+                self.limits.accounts
             );
-            let severity = if client.closed.len() >= 2 * LIMITS.accounts { Severity::High } else { Severity::Medium };
+            let severity =
+                if client.closed.len() >= twice(self.limits.accounts) { Severity::High } else { Severity::Medium };
             say(visit, findings, &MANY_ACCOUNTS, "unentered_accounts", Subject::ClientAtEndpoint, severity, because);
         }
         let is_guessed = self.guessed(visit, attempt, findings);
@@ -348,8 +361,8 @@ impl State {
             account.clients.push(visit.client());
         }
         let (limit, what) = match attempt.kind {
-            AttemptKind::Code => (LIMITS.codes, "codes"),
-            _ => (LIMITS.passwords, "passwords"),
+            AttemptKind::Code => (self.limits.codes, "codes"),
+            _ => (self.limits.passwords, "passwords"),
         };
         if account.secrets.len() < limit {
             return false;
@@ -362,8 +375,8 @@ impl State {
             lasting(now.since(account.first)),
             if clients == 1 { "" } else { "s" },
         );
-        let severity = if account.secrets.len() >= 2 * limit { Severity::High } else { Severity::Medium };
-        if clients >= LIMITS.clients {
+        let severity = if account.secrets.len() >= twice(limit) { Severity::High } else { Severity::Medium };
+        if clients >= self.limits.clients {
             say(visit, findings, &DISTRIBUTED, "one_account", Subject::Endpoint, Severity::High, because);
         } else {
             let rule = if attempt.kind == AttemptKind::Code { "codes" } else { "passwords" };
@@ -388,7 +401,7 @@ impl State {
         secret.entered.remove(name);
         secret.closed.insert(name);
         let (closed, entered) = (secret.closed.len(), secret.entered.len());
-        if closed < LIMITS.sprayed || entered * 4 > closed {
+        if closed < self.limits.sprayed || entered * 4 > closed {
             return false;
         }
         secret.is_told = true;
@@ -397,7 +410,7 @@ impl State {
             secret.closed.told(),
             lasting(now.since(secret.first)),
         );
-        let severity = if closed >= 2 * LIMITS.sprayed { Severity::High } else { Severity::Medium };
+        let severity = if closed >= twice(self.limits.sprayed) { Severity::High } else { Severity::Medium };
         say(visit, findings, &SPRAYING, "one_password", Subject::ClientAtEndpoint, severity, because);
         true
     }
@@ -417,7 +430,7 @@ impl State {
             _ => run.late = (run.late / 4).saturating_mul(3).saturating_add(took / 4),
         }
         let is_slowed = run.late > 4 * run.early && run.late > 500_000_000;
-        if is_attack && run.len >= LIMITS.run && !is_slowed {
+        if is_attack && run.len >= self.limits.run && !is_slowed {
             let because = format!(
                 "{} failures of one client in {} were all answered, the latest as fast as the first.",
                 run.len,
@@ -479,10 +492,15 @@ impl State {
 
 impl Client {
     /// Whether it tries accounts of a list.
-    fn is_list(&self) -> bool {
+    fn is_list(&self, limits: Limits) -> bool {
         let (closed, entered) = (self.closed.len(), self.entered.len());
-        closed >= LIMITS.accounts && closed * 100 >= LIMITS.share * (closed + entered)
+        closed >= limits.accounts && closed * 100 >= limits.share * (closed + entered)
     }
+}
+
+/// From how many on it is worse, as far as they are told apart.
+fn twice(limit: usize) -> usize {
+    (2 * limit).min(TOLD_APART)
 }
 
 fn say(

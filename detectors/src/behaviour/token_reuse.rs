@@ -2,11 +2,11 @@
 //!
 //! A telephone that leaves the house changes its network, and its token with it: once, and not back within a minute. A
 //! stolen token is used by its owner and by the thief in turn. So what counts is how often a token *changes* networks
-//! within [`WINDOW`]; when the program changes with it, fewer changes are enough. Keys are meant for several machines
+//! within minutes; when the program changes with it, fewer changes are enough. Keys are meant for several machines
 //! and are left out.
 //!
 //! Sees: address, credential, user agent and order of fields. Misses: thieves in the network of their victim.
-//! Bounds: [`TOKENS`] tokens, 200 octets each (13 MB).
+//! Bounds: [`TOKENS`] tokens, 300 octets each (20 MB).
 
 use std::net::IpAddr;
 
@@ -15,6 +15,7 @@ use super::{Behaviour, Findings, Judge, Seen};
 use crate::finding::{Confidence, Detector, Family, Finding, Severity, Subject};
 use crate::identity::CredentialKind;
 use crate::inspect::Settings;
+use crate::knob::knobs;
 use crate::time::{Span, Timestamp};
 use crate::visit::{Hash, Visit};
 
@@ -33,20 +34,30 @@ static DETECTOR: Detector = Detector {
 
 pub(crate) static TOKEN_REUSE: Behaviour = Behaviour {
     detectors: &[&DETECTOR],
+    knobs: &[&Limits::KNOBS],
     observe: |_: &mut Seen<'_>| {},
-    state: Some(|_: &Settings| Box::new(State { tokens: Bounded::new(TOKENS) })),
+    state: Some(|settings: &Settings| Box::new(State { limits: Limits::of(settings), tokens: Bounded::new(TOKENS) })),
 };
 
-/// Changes between networks within the window when the program changes too: there, back, and there again.
-const CHANGES: usize = 3;
+knobs! {
+    /// What is more than travelling.
+    struct Limits {
+        /// Changes between networks within the window when the program changes too.
+        changes: usize = 3 "changes", 1 to 16, "auth.token_reuse.changes",
+            "There, back, and there again: who travels changes once.";
+        /// Changes when the program stays the same.
+        changes_of_one: usize = 8 "changes", 2 to 16, "auth.token_reuse.changes_of_one_program",
+            "Some carriers send one telephone through several networks.";
+        /// How far back changes count.
+        window: u32 = 300 "s", 10 to 3_600, "auth.token_reuse.window",
+            "Nobody travels to and fro in five minutes.";
+    }
+}
 
-/// Changes when the program stays the same: some carriers send one telephone through several networks.
-const CHANGES_OF_ONE: usize = 8;
-
-const WINDOW: Span = Span::from_secs(300);
 const TOKENS: usize = 65_536;
 
 struct State {
+    limits: Limits,
     tokens: Bounded<Hash, Token>,
 }
 
@@ -63,27 +74,28 @@ impl Judge for State {
         if !matches!(credential.kind, CredentialKind::Jwt | CredentialKind::Bearer | CredentialKind::SessionCookie) {
             return;
         }
+        let Limits { changes, changes_of_one, window } = self.limits;
         let network = network(visit.client());
         let program = visit.agent;
         let token = self.tokens.entry(credential.hash, || Token { network, program, changes: Vec::new() });
         if token.network == network {
             return;
         }
-        if token.changes.len() == CHANGES_OF_ONE {
+        if token.changes.len() == changes_of_one {
             token.changes.remove(0);
         }
         token.changes.push((visit.started, token.program != program));
         (token.network, token.program) = (network, program);
-        token.changes.retain(|(when, _)| visit.started.since(*when) <= WINDOW);
+        token.changes.retain(|(when, _)| visit.started.since(*when) <= Span::from_secs(window));
         let others = token.changes.iter().filter(|(_, is_other)| *is_other).count();
-        if others < CHANGES && token.changes.len() < CHANGES_OF_ONE {
+        if others < changes && token.changes.len() < changes_of_one {
             return;
         }
         let first = token.changes.first().map_or(visit.started, |(when, _)| *when);
         findings.about(
             visit,
             Finding {
-                confidence: if others >= CHANGES { Confidence::High } else { Confidence::Medium },
+                confidence: if others >= changes { Confidence::High } else { Confidence::Medium },
                 because: Some(format!(
                     "{} changes between networks in {:.0} s, {others} of them with another program; who travels changes once.",
                     token.changes.len(),

@@ -14,6 +14,7 @@ use super::login::{AttemptKind, Verdict};
 use super::{Behaviour, Fact, Findings, Judge, Seen};
 use crate::finding::{Confidence, Detector, Family, Finding, Severity, Subject};
 use crate::inspect::Settings;
+use crate::knob::knobs;
 use crate::time::{Span, Timestamp};
 use crate::visit::{Actor, Hash, Outcome, Visit};
 
@@ -32,15 +33,21 @@ static DETECTOR: Detector = Detector {
 
 pub(crate) static USER_NAMES: Behaviour = Behaviour {
     detectors: &[&DETECTOR],
+    knobs: &[&Limits::KNOBS],
     observe: |_: &mut Seen<'_>| {},
-    state: Some(|_: &Settings| Box::new(State { clients: Bounded::new(CLIENTS) })),
+    state: Some(|settings: &Settings| Box::new(State { limits: Limits::of(settings), clients: Bounded::new(CLIENTS) })),
 };
 
-/// Different names before a client is told of: an office behind one address mistypes fewer in a morning.
-const NAMES: usize = 15;
-
-/// Names with the rarer kind of answer: one may be a limit or a failure.
-const RARER: usize = 2;
+knobs! {
+    /// When a client is told of.
+    struct Limits {
+        /// Different names before a client is told of.
+        names: usize = 15 "names", 3 to 64, "enumeration.user_names.names",
+            "An office behind one address mistypes fewer in a morning.";
+        /// Names with the rarer kind of answer among a client's names, at least.
+        rarer: usize = 2 "names", 1 to 32, "enumeration.user_names.rarer", "One may be a limit or a failure.";
+    }
+}
 
 /// Names that are told apart for each client and operation.
 const KEPT: usize = 64;
@@ -51,6 +58,7 @@ const QUIET: Span = Span::from_secs(6 * 3600);
 const CLIENTS: usize = 16_384;
 
 struct State {
+    limits: Limits,
     clients: Bounded<(Actor, Hash), Client>,
 }
 
@@ -93,7 +101,7 @@ impl Judge for State {
         let Some(most) = client.names.iter().map(|(_, answer)| count(&client.names, *answer)).max() else { return };
         let second = client.names.iter().map(|(_, answer)| count(&client.names, *answer)).filter(|n| *n < most).max();
         let rarer = second.unwrap_or(if most * 2 <= names { most } else { 0 });
-        if names >= NAMES && rarer >= RARER && client.succeeded * 2 < names {
+        if names >= self.limits.names && rarer >= self.limits.rarer && client.succeeded * 2 < names {
             findings.about(
                 visit,
                 Finding {

@@ -6,12 +6,13 @@
 //!
 //! Counts different values (a [`Sketch`] of keyed hashes of each type), so that who reads the own profile a thousand
 //! times has read one. Sees the content kept for inspection, up to 4,096 values of an answer. Misses: content past the
-//! inspection limit; a client that takes less than [`Limits`] in a day.
+//! inspection limit; a client that takes less than the thresholds in a day.
 
 use super::bounded::Bounded;
 use super::{Behaviour, Fact, Findings, Judge, Seen};
 use crate::finding::{Confidence, Detector, Family, Finding, Severity, Subject};
 use crate::inspect::Settings;
+use crate::knob::knobs;
 use crate::scan::EntityType;
 use crate::sketch::Sketch;
 use crate::time::{Span, Timestamp};
@@ -32,9 +33,11 @@ static DETECTOR: Detector = Detector {
 
 pub(crate) static VOLUME: Behaviour = Behaviour {
     detectors: &[&DETECTOR],
+    knobs: &[&Limits::KNOBS],
     observe: |_: &mut Seen<'_>| {},
-    state: Some(|_: &Settings| {
-        Box::new(State { actors: Bounded::new(ACTORS), populations: Bounded::new(POPULATIONS) })
+    state: Some(|settings: &Settings| {
+        let limits = Limits::of(settings);
+        Box::new(State { limits, actors: Bounded::new(ACTORS), populations: Bounded::new(POPULATIONS) })
     }),
 };
 
@@ -47,19 +50,20 @@ pub struct Volume {
     pub values: Sketch,
 }
 
-/// From when on it is an export.
-struct Limits {
-    /// Different values of what people give away, addresses and names: lists of contacts have a hundred.
-    common: u64,
-    /// Different values of what does harm one by one, such as card numbers: nobody has many of them.
-    grave: u64,
-    /// How many times more than nearly all others.
-    times: u64,
-    /// Others to compare with, at least; without them, several times the limit is needed.
-    others: u32,
+knobs! {
+    /// From when on it is an export.
+    struct Limits {
+        /// Different values of what people give away, such as addresses and names.
+        common: u64 = 200 "values", 10 to 1_000_000, "pii.volume.common", "Lists of contacts have a hundred.";
+        /// Different values of what does harm one by one, such as card numbers.
+        grave: u64 = 60 "values", 2 to 1_000_000, "pii.volume.grave", "Nobody has many of them.";
+        /// Others to compare with; where there are fewer, it takes four times as many values.
+        others: u32 = 10 "clients", 1 to 10_000, "pii.volume.others", "What few others receive says little of what is usual.";
+        /// How many times as much as 99 % of the others received.
+        times: u64 = 8 "times", 1 to 1_000, "pii.volume.times",
+            "Clients of one kind differ by less; a client of another kind, such as the staff's, has its like among the others.";
+    }
 }
-
-const LIMITS: Limits = Limits { common: 200, grave: 60, times: 8, others: 10 };
 
 /// How long a client may receive nothing until it starts anew.
 const QUIET: Span = Span::from_secs(24 * 3600);
@@ -72,6 +76,7 @@ const TYPES: usize = 8;
 const POPULATIONS: usize = 4_096;
 
 struct State {
+    limits: Limits,
     actors: Bounded<(Actor, Hash), Received>,
     populations: Bounded<(Hash, EntityType), Usual>,
 }
@@ -165,13 +170,14 @@ impl State {
         if *count != before {
             usual.moves(before, *count);
         }
-        let limit = if is_grave(*entity) { LIMITS.grave } else { LIMITS.common };
+        let limits = self.limits;
+        let limit = if is_grave(*entity) { limits.grave } else { limits.common };
         if *count < limit || *count == before {
             return;
         }
         let (others, most) = usual.others(*count);
-        let is_beyond = match others >= LIMITS.others {
-            true => *count >= LIMITS.times.saturating_mul(most),
+        let is_beyond = match others >= limits.others {
+            true => *count >= limits.times.saturating_mul(most),
             false => *count >= 4 * limit,
         };
         if is_beyond {

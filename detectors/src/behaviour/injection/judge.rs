@@ -12,6 +12,7 @@ use crate::behaviour::bounded::Bounded;
 use crate::behaviour::{Behaviour, Fact, Findings, Judge};
 use crate::finding::{Confidence, Detector, Evidence, Family, Finding, Location, Severity, Subject};
 use crate::inspect::Settings;
+use crate::knob::knobs;
 use crate::time::{Span, Timestamp};
 use crate::visit::{Hash, Outcome, Visit};
 
@@ -91,16 +92,24 @@ pub(crate) static INJECTION: Behaviour = Behaviour {
         &XSS,
         &XXE,
     ],
+    knobs: &[&Limits::KNOBS, &redos::Limits::KNOBS],
     observe,
-    state: Some(|_: &Settings| Box::new(State::default())),
+    state: Some(|settings: &Settings| Box::new(State::new(settings))),
 };
 
-/// Different values before attempts are a campaign: a security tester of one field, or a strange name, makes fewer.
-const VALUES: usize = 4;
-/// How many of these have to be such as people do not write.
+knobs! {
+    /// When attempts are a campaign.
+    struct Limits {
+        /// Different values such as people do not write, which are enough alone.
+        sure: u32 = 3 "values", 1 to 32, "injection.campaign.sure_values", "One or two may be a report about an attack.";
+        /// Different values before attempts are a campaign, when two of them are such as people do not write.
+        values: usize = 4 "values", 2 to 32, "injection.campaign.values",
+            "A security tester of one field, or a strange name, makes fewer.";
+    }
+}
+
+/// How many values have to be such as people do not write, where others are not.
 const SURE: u32 = 2;
-/// Different values such as people do not write, which are enough alone.
-const SURE_ALONE: u32 = 3;
 /// Values that are told apart for each client.
 const KEPT: usize = 32;
 /// How long a client may be quiet until it starts anew.
@@ -114,14 +123,20 @@ const KNOWN: u32 = 3;
 
 #[derive(Debug)]
 struct State {
+    limits: Limits,
     clients: Bounded<(IpAddr, Hash), Client>,
     endpoints: Bounded<Hash, Answers>,
     redos: redos::State,
 }
 
-impl Default for State {
-    fn default() -> Self {
-        Self { clients: Bounded::new(CLIENTS), endpoints: Bounded::new(ENDPOINTS), redos: redos::State::default() }
+impl State {
+    fn new(settings: &Settings) -> Self {
+        Self {
+            limits: Limits::of(settings),
+            clients: Bounded::new(CLIENTS),
+            endpoints: Bounded::new(ENDPOINTS),
+            redos: redos::State::new(redos::Limits::of(settings)),
+        }
     }
 }
 
@@ -197,7 +212,8 @@ impl Judge for State {
             client.impressed += u32::from(finding.severity >= Severity::Medium);
             findings.about(visit, finding);
         }
-        if client.values.len() >= VALUES && client.sure >= SURE || client.sure >= SURE_ALONE {
+        let Limits { sure, values } = self.limits;
+        if client.values.len() >= values && client.sure >= SURE || client.sure >= sure {
             findings.about(visit, campaign(client, visit));
         }
     }

@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use crate::behaviour::bounded::Bounded;
 use crate::behaviour::{Fact, Findings, Judge};
 use crate::finding::{Confidence, Detector, Family, Finding, Severity, Subject};
+use crate::knob::knobs;
 use crate::visit::{Hash, Visit};
 
 pub(super) static DETECTOR: Detector = Detector {
@@ -27,12 +28,20 @@ pub(super) static DETECTOR: Detector = Detector {
 
 /// The shortest run that is noted: names, words and grouped numbers have shorter ones.
 pub(super) const RUN: usize = 10;
-/// How many times as long as usual an exchange has to take.
-const TIMES: u64 = 10;
-/// The least time that matters to a server, in nanoseconds.
-const SLOW: u64 = 150_000_000;
-/// Slow exchanges of one client before it is told of: one may be a pause of the server.
-const SLOW_ONES: u32 = 2;
+
+knobs! {
+    /// When an operation takes long.
+    pub(super) struct Limits {
+        /// Slow exchanges of one client before it is told of.
+        inputs: u32 = 2 "exchanges", 1 to 100, "injection.redos.inputs", "One may be a pause of the server.";
+        /// The least time that an exchange has to take.
+        slow: u64 = 150 "ms", 10 to 60_000, "injection.redos.slow", "A server that answers in less goes on serving others.";
+        /// How many times as long as usual an exchange has to take.
+        times: u64 = 10 "times", 2 to 1_000, "injection.redos.times",
+            "Load makes answers a few times slower; patterns that backtrack know no such bound.";
+    }
+}
+
 /// Endpoints and clients at endpoints that are remembered, at about 400 and 100 octets: 6 MB together.
 const ENDPOINTS: usize = 10_000;
 const CLIENTS: usize = 20_000;
@@ -55,13 +64,14 @@ pub(super) fn run(text: &[u8]) -> usize {
 
 #[derive(Debug)]
 pub(super) struct State {
+    limits: Limits,
     endpoints: Bounded<Hash, Times>,
     clients: Bounded<(IpAddr, Hash), u32>,
 }
 
-impl Default for State {
-    fn default() -> Self {
-        Self { endpoints: Bounded::new(ENDPOINTS), clients: Bounded::new(CLIENTS) }
+impl State {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self { limits, endpoints: Bounded::new(ENDPOINTS), clients: Bounded::new(CLIENTS) }
     }
 }
 
@@ -104,14 +114,15 @@ impl Judge for State {
         times.add(took);
         let run = visit.facts.iter().find_map(|fact| if let Fact::Run(run) = fact { Some(*run) } else { None });
         let (Some(run), Some(usual)) = (run, usual) else { return };
-        if took < SLOW || took < usual.saturating_mul(TIMES) {
+        let Limits { inputs, slow: least, times } = self.limits;
+        if took < least * 1_000_000 || took < usual.saturating_mul(times) {
             return;
         }
         let slow = self.clients.entry((visit.client(), key), || 0);
         *slow = slow.saturating_add(1);
-        if *slow >= SLOW_ONES {
+        if *slow >= inputs {
             let because = format!(
-                "{slow} inputs with runs of {RUN} or more equal characters took {TIMES} times the usual time or more; the last, \
+                "{slow} inputs with runs of {RUN} or more equal characters took {times} times the usual time or more; the last, \
                  with a run of {run}, {:.1} s where {:.3} s is usual.",
                 took as f64 / 1e9,
                 usual as f64 / 1e9

@@ -2,6 +2,7 @@ use super::*;
 use crate::behaviour::Kept;
 use crate::behaviour::tests::visit;
 use crate::exchange::{Anomalies, Completeness, Content, Exchange, FieldLine, Fields, Response, Version};
+use crate::inspect::Settings;
 use crate::time::{Order, Timestamp};
 use crate::token::Tokens;
 use crate::visit::Hashing;
@@ -59,8 +60,8 @@ fn seen_with(
     let mut visit = visit("10.0.0.1", target, status);
     let identity = identity::of(exchange.request.as_ref().unwrap(), &hashing, &mut Tokens::default());
     (visit.credential, visit.principal) = (identity.credential, identity.principal);
-    let (exchange, visit_seen) = (&exchange, &mut visit);
-    observe(&mut Seen { exchange, visit: visit_seen, hashing: &hashing, openapi: None, kept: &mut Kept::default() });
+    let (exchange, visit_seen, kept) = (&exchange, &mut visit, &mut Kept::new(&Settings::default()));
+    observe(&mut Seen { exchange, visit: visit_seen, hashing: &hashing, openapi: None, kept });
     visit.facts.into_iter().find_map(|fact| match fact {
         Fact::Login(attempt) => Some(attempt),
         _ => None,

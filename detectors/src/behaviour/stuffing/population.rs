@@ -29,8 +29,6 @@ const WINDOW: Span = Span::from_secs(3600);
 const FIVE_MINUTES: i64 = 300_000_000_000;
 /// How long a client may take to get in after all.
 const PATIENCE: Span = Span::from_secs(120);
-/// Failing clients in a slice, at least: fewer are chance on a busy site.
-const FAILING: u32 = 12;
 /// Their share among the clients of the slice, in percent, at least.
 const SHARE: u32 = 80;
 /// Clients outside of the slice that got in, at least: otherwise it may be the server that fails.
@@ -47,16 +45,12 @@ const CLIENTS: usize = 2_048;
 
 /// The logins of all servers.
 pub(super) struct Population {
+    /// Failing clients in a slice, at least.
+    failing: u32,
     logins: Bounded<Hash, Login>,
     /// Failures that wait for their client to get in after all, in the order of time.
     waiting: VecDeque<(Timestamp, Hash, IpAddr)>,
     order: Order,
-}
-
-impl Default for Population {
-    fn default() -> Self {
-        Self { logins: Bounded::new(ENDPOINTS), waiting: VecDeque::new(), order: Order::default() }
-    }
 }
 
 /// Failures that wait at most; what finds no place is not told.
@@ -144,6 +138,11 @@ impl Tally {
 }
 
 impl Population {
+    /// That of no login yet, where so many failing clients are no chance.
+    pub(super) fn new(failing: u32) -> Self {
+        Self { failing, logins: Bounded::new(ENDPOINTS), waiting: VecDeque::new(), order: Order::default() }
+    }
+
     /// Takes an attempt.
     pub(super) fn attempt(&mut self, visit: &Visit, attempt: &Attempt) {
         let has_failed = match attempt.verdict {
@@ -195,7 +194,7 @@ impl Population {
         if !client.is_failing() || client.is_told {
             return;
         }
-        let Some((slice, severity, because)) = login.reason(client) else { return };
+        let Some((slice, severity, because)) = login.reason(client, self.failing) else { return };
         let rule = if matches!(slice, Slice::Time(_)) { "share" } else { "slice" };
         // Those of the slice that were waited for before it stood out belong to it as well.
         let peers: Vec<IpAddr> = login.arrivals.iter().map(|(_, address)| *address).collect();
@@ -218,11 +217,11 @@ impl Population {
 
 impl Login {
     /// Why a failing client is no accident, if it is none.
-    fn reason(&self, client: &Client) -> Option<(Slice, Severity, String)> {
+    fn reason(&self, client: &Client, failing: u32) -> Option<(Slice, Severity, String)> {
         for slice in client.slices.into_iter().filter(|slice| !matches!(slice, Slice::Time(_))) {
             let Some(inside) = self.slices.get(&slice).copied() else { continue };
             let outside = self.all.without(inside);
-            let is_many = inside.failing >= FAILING && inside.failing * 100 >= SHARE * inside.clients;
+            let is_many = inside.failing >= failing && inside.failing * 100 >= SHARE * inside.clients;
             if is_many && outside.entering() >= OTHERS && inside.stands_out(outside) {
                 let because = format!(
                     "Of {} clients {} {} did not get in within {}; of the {} others {} did not.",
@@ -242,7 +241,7 @@ impl Login {
         let others = [self.all.without(inside).and(self.before), self.before];
         let usual = others.into_iter().find(|usual| usual.clients >= USUAL && inside.stands_out(*usual))?;
         // Others get in at the same time: it is not the server that fails.
-        let is_many = inside.failing >= FAILING_ALIKE && inside.entering() >= OTHERS;
+        let is_many = inside.failing >= FAILING_ALIKE.max(failing) && inside.entering() >= OTHERS;
         is_many.then(|| {
             let because = format!(
                 "Of {} clients {} {} did not get in; of {} at other times {} did not.",
