@@ -196,6 +196,40 @@ fn what_is_suppressed_is_counted_and_not_told() {
 }
 
 #[test]
+fn a_threshold_changes_what_is_told_and_nothing_else() {
+    let scratch = Scratch::new("thresholds");
+    let read = |configuration: &str| {
+        let path = scratch.file("apitap.toml", configuration.as_bytes());
+        apitap(&["read", "--config", path.to_str().unwrap()], &[&case("demo/kill_chain.pcap")])
+    };
+    let told = |configuration: &str| {
+        let output = read(configuration);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let alert = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap();
+        let parts = |alert: serde_json::Value| ["detector", "id", "description"].map(|part| alert[part].to_string());
+        text(&output.stdout).lines().map(|line| parts(alert(line))).collect::<Vec<_>>()
+    };
+    let is_of = |alert: &[String; 3], detector: &str| alert[0].trim_matches('"') == detector;
+    let of = |told: &[[String; 3]], detector: &str| told.iter().filter(|alert| is_of(alert, detector)).count();
+    let all = told("");
+    let set = |lines: &str| told(&format!("[detectors.thresholds]\n{lines}\n"));
+    // The capture's walk has 50 unknown paths, and its guessing 25 passwords.
+    let fewer = set("\"scan.forced_browsing.paths\" = 64");
+    assert_eq!((of(&all, "scan.forced_browsing"), of(&fewer, "scan.forced_browsing")), (1, 0));
+    let others = all.iter().filter(|alert| !is_of(alert, "scan.forced_browsing"));
+    assert_eq!(fewer, others.cloned().collect::<Vec<_>>());
+    let fewer = set("\"credential_stuffing.brute_force.passwords\" = 32");
+    assert_eq!((of(&all, "credential_stuffing.brute_force"), of(&fewer, "credential_stuffing.brute_force")), (1, 0));
+    // Those in workers are set as well.
+    let more = set("\"exposure.bulk_records.items\" = 5");
+    assert_eq!((of(&all, "exposure.bulk_records"), of(&more, "exposure.bulk_records")), (0, 2));
+    assert_eq!(set("\"scan.forced_browsing.paths\" = 20"), all);
+
+    let output = read("[detectors.thresholds]\n\"scan.forced_browsing.paths\" = 65\n");
+    assert_ends(&output, 2, &["apitap.toml:2: scan.forced_browsing.paths must be a whole number from 2 to 64"]);
+}
+
+#[test]
 fn options_of_the_analysis_are_those_of_commands_that_analyse() {
     for command in ["alerts", "query", "verify", "schema", "store", "check"] {
         assert_ends(&apitap(&[command, "--memory", "64M"], &[]), 2, &["'--memory'"]);

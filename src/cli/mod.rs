@@ -161,7 +161,7 @@ fn detectors(
     let only = apitap_detectors::inspect::Settings::parse_only(list).map_err(|error| error.to_string())?;
     let openapi = options.openapi.as_deref().map(read_openapi).transpose()?.map(Arc::new);
     let (evidence_key, principal_key) = (keys.evidence(), keys.principal());
-    let thresholds = Default::default();
+    let thresholds = config.detectors.thresholds.clone();
     Ok(apitap_detectors::inspect::Settings { only, evidence_key, principal_key, openapi, thresholds })
 }
 

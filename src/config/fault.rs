@@ -57,6 +57,9 @@ impl ConfigError {
 /// The section of a rule.
 const SUPPRESS: &str = "detectors.suppress";
 
+/// The section of thresholds.
+const THRESHOLDS: &str = "detectors.thresholds";
+
 /// The name of the section that is open where `before` ends.
 fn section(before: &str) -> &str {
     let headers = before.lines().filter_map(|line| line.trim().strip_prefix('[')?.split(']').next());
@@ -77,6 +80,8 @@ fn said(message: &str, written: &str, section: &str) -> String {
         Some(name) => format!("unknown key '{name}'{}", meant(name, section)),
         // Of syntax there is no more to say than the line.
         None => match written.split_once('=').map(|(key, _)| key.trim()) {
+            // Several thresholds may stand on one line: what is said of one names it.
+            _ if section == THRESHOLDS || written.trim_start().starts_with("thresholds") => message.replace('`', "'"),
             Some(key) if !key.is_empty() && !key.starts_with('#') => format!("{key}: {}", message.replace('`', "'")),
             _ => message.replace('`', "'"),
         },

@@ -4,6 +4,7 @@
 //! that the flags. `deploy/apitap.toml` has every key with its unit, range and default; a test holds it to this.
 
 mod fault;
+mod thresholds;
 mod values;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use apitap_detectors::knob::Thresholds;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::alert::suppress::Suppression;
@@ -112,11 +114,14 @@ pub struct Detectors {
     pub enabled: String,
     /// Findings that are not told, each with its reason and its last day.
     pub suppress: Vec<Suppression>,
+    /// Thresholds of detectors that are not the defaults.
+    #[serde(deserialize_with = "thresholds::read")]
+    pub thresholds: Thresholds,
 }
 
 impl Default for Detectors {
     fn default() -> Self {
-        Self { enabled: "all".to_owned(), suppress: Vec::new() }
+        Self { enabled: "all".to_owned(), suppress: Vec::new(), thresholds: Thresholds::default() }
     }
 }
 
