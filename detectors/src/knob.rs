@@ -47,6 +47,8 @@ impl Thresholds {
 
     /// What holds.
     pub fn get(&self, knob: &Knob) -> u32 {
+        #[cfg(test)]
+        tests::ASKED.with_borrow_mut(|asked| asked.push(knob.name));
         self.0.get(knob.name).copied().unwrap_or(knob.default)
     }
 }
@@ -102,9 +104,23 @@ macro_rules! knobs {
 pub(crate) use knobs;
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use std::cell::RefCell;
+
     use super::*;
     use crate::inspect::Settings;
+
+    thread_local! {
+        /// The names of the thresholds that were asked for.
+        pub(super) static ASKED: RefCell<Vec<&'static str>> = const { RefCell::new(Vec::new()) };
+    }
+
+    /// The names of the thresholds that `act` asks for.
+    pub(crate) fn asked(act: impl FnOnce()) -> Vec<&'static str> {
+        ASKED.take();
+        act();
+        ASKED.take()
+    }
 
     knobs! {
         /// For tests.

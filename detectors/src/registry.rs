@@ -117,6 +117,8 @@ pub fn knobs() -> impl Iterator<Item = &'static Knob> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inspect::Settings;
+    use crate::knob::tests::asked;
 
     #[test]
     fn sorted_and_described() {
@@ -141,6 +143,17 @@ mod tests {
                 assert!(*least < *most && (least..=most).contains(&default), "{name}");
                 assert!(meaning.ends_with('.') && reason.ends_with('.') && !unit.is_empty(), "{name}");
             }
+        }
+    }
+
+    #[test]
+    fn a_detector_asks_for_the_knobs_that_it_lists() {
+        for behaviour in BEHAVIOURS {
+            let listed: Vec<_> = behaviour.knobs.iter().copied().flatten().map(|knob| knob.name).collect();
+            let asked = asked(|| {
+                behaviour.state.map(|state| state(&Settings::default()));
+            });
+            assert_eq!(asked, listed);
         }
     }
 
