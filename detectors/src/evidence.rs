@@ -7,7 +7,7 @@
 use crate::endpoint;
 use crate::finding::{Confidence, Evidence, Location};
 use crate::kind::Kind;
-use crate::path::Paths;
+use crate::path::{self, Paths};
 use crate::scan::EntityType;
 use crate::scan::layout::Layout;
 use crate::scan::meaning::Meaning;
@@ -38,14 +38,9 @@ pub(crate) struct Scene<'a> {
 }
 
 impl Scene<'_> {
-    /// Shows the first different values among `hits`, which are of one kind and in order. `paths` has been asked for
-    /// nothing behind the first of them.
-    pub(crate) fn show<'h>(
-        &self,
-        entity: EntityType,
-        hits: impl Iterator<Item = &'h Hit>,
-        paths: &mut Paths<'_>,
-    ) -> Shown {
+    /// Shows the first different values among `hits`, which are of one kind and in order. Where they stand in JSON says
+    /// [`Self::locate`].
+    pub(crate) fn show<'h>(&self, entity: EntityType, hits: impl Iterator<Item = &'h Hit>) -> Shown {
         let kind = entity.kind();
         let mut values: Vec<String> = Vec::with_capacity(MAX_EVIDENCE);
         let mut shown = Shown { evidence: Vec::new(), confidence: kind.confidence };
@@ -62,7 +57,7 @@ impl Scene<'_> {
                 kind: kind.name().to_owned(),
                 location: Location {
                     part: self.part.to_owned(),
-                    path: paths.at(hit.start).or_else(|| self.name(&near, start)),
+                    path: self.name(&near, start),
                     offset: hit.start as u64,
                 },
                 masked: (kind.mask)(&value),
@@ -76,8 +71,24 @@ impl Scene<'_> {
         shown
     }
 
+    /// Says where in JSON content the evidence of several findings stands, in one walk over it.
+    pub(crate) fn locate<'e>(&self, evidence: impl Iterator<Item = &'e mut Evidence>) {
+        if !path::is_json(self.content) {
+            return;
+        }
+        let mut paths = Paths::new(self.content);
+        let mut places: Vec<_> = evidence.map(|evidence| &mut evidence.location).collect();
+        places.sort_by_key(|location| location.offset);
+        for location in places {
+            location.path = Some(paths.at(usize::try_from(location.offset).unwrap_or(usize::MAX)));
+        }
+    }
+
     /// The name a value stands under in content that is not JSON.
     fn name(&self, near: &Near<'_>, start: usize) -> Option<String> {
+        if path::is_json(self.content) {
+            return None;
+        }
         let name = match self.layout.delimiter() {
             Some(delimiter) => {
                 let column = context::cell(near, start, delimiter)?.number;

@@ -13,7 +13,6 @@ use crate::identity;
 use crate::kind::SEVERAL;
 use crate::knob::Thresholds;
 use crate::openapi::OpenApi;
-use crate::path::Paths;
 use crate::registry::{EntityType, detectors};
 use crate::scan::layout::Layout;
 use crate::scan::{Found, More, Scanner, Tally};
@@ -185,7 +184,7 @@ impl Inspector {
         let scene = Scene { content: bytes, layout: &layout, part, key: self.settings.evidence_key.as_ref() };
         for entity in KEYS.iter().copied().filter(|entity| tally.count(*entity) > 0) {
             let hits = self.found.hits.iter().filter(|hit| hit.entity == entity);
-            let mut shown = scene.show(entity, hits, &mut Paths::new(b""));
+            let mut shown = scene.show(entity, hits);
             for evidence in &mut shown.evidence {
                 evidence.location.path =
                     name.map(|name| endpoint::shown_name(name).into_owned()).or_else(|| evidence.location.path.take());
@@ -249,11 +248,11 @@ impl Inspector {
         if !tally.is_empty() {
             let key = self.settings.evidence_key.as_ref();
             let scene = Scene { content: content.bytes, layout: &layout, part, key };
-            let mut paths = Paths::new(content.bytes);
+            let first = findings.len();
             for entity in EntityType::ALL.iter().copied().filter(|entity| tally.count(*entity) > 0) {
                 let kind = entity.kind();
                 let hits = self.found.hits.iter().filter(|hit| hit.entity == entity);
-                let shown = scene.show(entity, hits, &mut paths);
+                let shown = scene.show(entity, hits);
                 // Values that were not kept are taken for different ones.
                 let beyond = content.beyond.map_or(0, |beyond| beyond.count(entity));
                 findings.push(Finding {
@@ -267,6 +266,8 @@ impl Inspector {
                     evidence: shown.evidence,
                 });
             }
+            let found = findings.get_mut(first..).unwrap_or_default();
+            scene.locate(found.iter_mut().flat_map(|finding| &mut finding.evidence));
         }
         tally
     }

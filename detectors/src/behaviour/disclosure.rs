@@ -23,7 +23,7 @@ const LONGEST: usize = 64;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shown {
     /// Ids, in their order.
-    pub ids: Vec<Hash>,
+    pub ids: Box<[Hash]>,
     /// Whose the thing is, by the first field that says so.
     pub owner: Option<Hash>,
     /// Whether nothing was left out.
@@ -42,28 +42,43 @@ pub(super) fn observe(seen: &mut Seen<'_>) {
     let content = response.content.bytes;
     let hashing = seen.hashing;
     let hash = |text: &[u8]| hashing.hash(text);
-    let mut scan = Scan { shown: Shown { ids: Vec::new(), owner: None, is_all: true }, hash: &hash };
+    let Kept { scanner, marks, ids, .. } = &mut *seen.kept;
+    ids.clear();
+    let mut scan = Scan { ids, owner: None, is_all: true, hash: &hash };
     if let Some(location) = response.fields.get("location") {
         scan.reference(location);
     }
     let looked_at = content.get(..content.len().min(OCTETS)).unwrap_or_default();
     if matches!(looked_at.trim_ascii_start().first(), Some(b'{' | b'[')) {
-        let Kept { scanner, marks, .. } = &mut *seen.kept;
         marks.mark(scanner, looked_at);
         scan.json(looked_at, marks);
     } else {
         scan.words(looked_at);
     }
-    let mut shown = scan.shown;
-    shown.is_all &= response.content.len <= looked_at.len() as u64 && !response.content.undecoded;
-    if !shown.ids.is_empty() || shown.owner.is_some() || !shown.is_all {
-        seen.visit.facts.push(Fact::Shown(Box::new(shown)));
+    let Scan { ids, owner, mut is_all, .. } = scan;
+    is_all &= response.content.len <= looked_at.len() as u64 && !response.content.undecoded;
+    if !ids.is_empty() || owner.is_some() || !is_all {
+        let ids = ids.as_slice().into();
+        seen.visit.facts.push(Fact::Shown(Box::new(Shown { ids, owner, is_all })));
     }
 }
 
 struct Scan<'a, H> {
-    shown: Shown,
+    ids: &'a mut Vec<Hash>,
+    owner: Option<Hash>,
+    is_all: bool,
     hash: &'a H,
+}
+
+/// What a value looks like.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// A word of the characters of ids, with a digit.
+    Id,
+    /// The path or the URL of something.
+    Reference,
+    /// Anything else, and numbers under a name.
+    Text,
 }
 
 impl<H: Fn(&[u8]) -> Hash> Scan<'_, H> {
@@ -87,7 +102,13 @@ impl<H: Fn(&[u8]) -> Hash> Scan<'_, H> {
                         name = if is_of_owner && text.eq_ignore_ascii_case(b"id") { b"owner" } else { text };
                         at = behind + 1;
                     } else {
-                        self.value(name, text, text.len() <= LONGEST && marks.is_id(start, end));
+                        let form = match marks.first_other(start, end) {
+                            None if text.len() <= LONGEST && marks.has_digit(start, end) => Form::Id,
+                            // `/orders/7`, `https://host/orders/7`
+                            Some(other) if content.get(other) == Some(&b'/') => Form::Reference,
+                            _ => Form::Text,
+                        };
+                        self.value(name, text, form);
                         at = behind;
                     }
                 }
@@ -98,7 +119,7 @@ impl<H: Fn(&[u8]) -> Hash> Scan<'_, H> {
                     let behind = content.get(end..).unwrap_or_default();
                     let more = behind.iter().position(|octet| !goes_on(octet)).unwrap_or(behind.len());
                     if more == 0 {
-                        self.value(name, number, name.is_empty());
+                        self.value(name, number, if name.is_empty() { Form::Id } else { Form::Text });
                     }
                     at = end + more;
                 }
@@ -112,17 +133,17 @@ impl<H: Fn(&[u8]) -> Hash> Scan<'_, H> {
         }
     }
 
-    fn value(&mut self, name: &[u8], text: &[u8], by_form: bool) {
+    fn value(&mut self, name: &[u8], text: &[u8], form: Form) {
         if text.is_empty() || text.len() > 4 * LONGEST {
             return;
         }
-        if memchr::memchr(b'/', text).is_some() {
+        if form == Form::Reference {
             return self.reference(text);
         }
-        if self.shown.owner.is_none() && is_owner_name(name) && text.len() <= LONGEST {
-            self.shown.owner = Some((self.hash)(text));
+        if self.owner.is_none() && is_owner_name(name) && text.len() <= LONGEST {
+            self.owner = Some((self.hash)(text));
         }
-        if (by_form && !is_day(text) || is_id_name(name)) && !is_of_the_call(name) {
+        if (form == Form::Id && !is_day(text) || is_id_name(name)) && !is_of_the_call(name) {
             self.id(text);
         }
     }
@@ -147,11 +168,11 @@ impl<H: Fn(&[u8]) -> Hash> Scan<'_, H> {
         if text.len() > LONGEST || text.is_empty() {
             return;
         }
-        if self.shown.ids.len() == IDS {
-            self.shown.is_all = false;
+        if self.ids.len() == IDS {
+            self.is_all = false;
             return;
         }
-        self.shown.ids.push((self.hash)(text));
+        self.ids.push((self.hash)(text));
     }
 }
 
@@ -266,14 +287,15 @@ mod tests {
             .map(str::to_owned)
             .collect();
         let hash = |text: &[u8]| Hash(known.iter().position(|word| word.as_bytes() == text).unwrap_or(999) as u64);
-        let mut scan = Scan { shown: Shown { ids: Vec::new(), owner: None, is_all: true }, hash: &hash };
+        let mut ids = Vec::new();
+        let mut scan = Scan { ids: &mut ids, owner: None, is_all: true, hash: &hash };
         if content.starts_with(['{', '[']) {
             scan.json(content.as_bytes(), &marks(content));
         } else {
             scan.words(content.as_bytes());
         }
         let name = |hash: &Hash| known.get(hash.0 as usize).cloned().unwrap_or_default();
-        (scan.shown.ids.iter().map(name).collect(), scan.shown.owner.as_ref().map(name))
+        (scan.ids.iter().map(name).collect(), scan.owner.as_ref().map(name))
     }
 
     #[test]
@@ -313,8 +335,9 @@ mod tests {
         }
         let many = format!("[{}]", (0..1000).map(|n| n.to_string()).collect::<Vec<_>>().join(","));
         let hash = |_: &[u8]| Hash(1);
-        let mut scan = Scan { shown: Shown { ids: Vec::new(), owner: None, is_all: true }, hash: &hash };
+        let mut ids = Vec::new();
+        let mut scan = Scan { ids: &mut ids, owner: None, is_all: true, hash: &hash };
         scan.json(many.as_bytes(), &marks(&many));
-        assert_eq!((scan.shown.ids.len(), scan.shown.is_all), (IDS, false));
+        assert_eq!((scan.ids.len(), scan.is_all), (IDS, false));
     }
 }

@@ -86,6 +86,8 @@ pub(crate) struct Kept {
     pub(crate) scanner: Scanner,
     /// Room for what it finds.
     pub(crate) marks: Marks,
+    /// Room for the ids of a response.
+    pub(crate) ids: Vec<Hash>,
 }
 
 impl Kept {
@@ -96,6 +98,7 @@ impl Kept {
             exposure: exposure::Limits::of(settings),
             scanner: Scanner::default(),
             marks: Marks::default(),
+            ids: Vec::new(),
         }
     }
 }

@@ -77,25 +77,28 @@ impl Marks {
         number * BLOCK + rest.trailing_zeros() as usize
     }
 
-    /// Whether what stands from `start` on, before `end`, is a word of the characters of ids with a digit in it.
-    pub(crate) fn is_id(&self, start: usize, end: usize) -> bool {
-        self.holds(start, end, |block| block.digits) && !self.holds(start, end, |block| block.others)
+    /// Whether there is a digit from `start` on, before `end`.
+    pub(crate) fn has_digit(&self, start: usize, end: usize) -> bool {
+        self.first(start, end, |block| block.digits).is_some()
+    }
+
+    /// Where the first byte stands that is in no id, from `start` on, before `end`.
+    pub(crate) fn first_other(&self, start: usize, end: usize) -> Option<usize> {
+        self.first(start, end, |block| block.others)
     }
 
     #[inline]
-    fn holds(&self, start: usize, end: usize, of: impl Fn(&Block) -> u64) -> bool {
-        let Some(last) = end.checked_sub(1).filter(|last| *last >= start) else { return false };
-        let marked = |number: usize| self.blocks.get(number).map_or(0, &of);
-        let from = u64::MAX << (start % BLOCK);
-        let to = u64::MAX >> (BLOCK - 1 - last % BLOCK);
-        match (start / BLOCK, last / BLOCK) {
-            (first, last) if first == last => marked(first) & from & to != 0,
-            (first, last) => {
-                marked(first) & from != 0
-                    || (first + 1..last).any(|number| marked(number) != 0)
-                    || marked(last) & to != 0
+    fn first(&self, start: usize, end: usize, of: impl Fn(&Block) -> u64) -> Option<usize> {
+        let mut number = start / BLOCK;
+        let mut marked = of(self.blocks.get(number)?) & (u64::MAX << (start % BLOCK));
+        while marked == 0 {
+            number += 1;
+            if number * BLOCK >= end {
+                return None;
             }
+            marked = of(self.blocks.get(number)?);
         }
+        Some(number * BLOCK + marked.trailing_zeros() as usize).filter(|at| *at < end)
     }
 }
 
@@ -124,8 +127,10 @@ mod tests {
                 prop_assert_eq!(marks.digits_end(from), from + digits);
                 let range = rest.get(..len).unwrap_or(rest);
                 let of_an_id = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:@+".contains(byte);
-                let is_id = range.iter().any(u8::is_ascii_digit) && range.iter().all(of_an_id);
-                prop_assert_eq!(marks.is_id(from, from + range.len()), is_id);
+                let end = from + range.len();
+                prop_assert_eq!(marks.has_digit(from, end), range.iter().any(u8::is_ascii_digit));
+                let other = range.iter().position(|byte| !of_an_id(byte)).map(|at| from + at);
+                prop_assert_eq!(marks.first_other(from, end), other);
             }
         }
     }

@@ -25,6 +25,10 @@ mod url;
 mod values;
 mod xml;
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
 use effect::Effect;
 pub(crate) use judge::INJECTION;
 use values::{Place, Value};
@@ -262,11 +266,10 @@ fn is_plain(text: &[u8]) -> bool {
         |octet: &u8| octet.is_ascii_alphanumeric() || *octet >= 0x80 || matches!(octet, b' ' | b'-' | b'_' | b',');
     let Some(first) = text.iter().position(|octet| !plain(octet)) else { return true };
     let rest = text.get(first..).unwrap_or_default();
+    // The names of classes and files that are sent to be loaded, and the way up in a tree.
+    static TELLING: LazyLock<[Finder<'static>; 4]> = LazyLock::new(|| ["java", "org.", "..", ".php"].map(Finder::new));
     rest.iter().all(|octet| plain(octet) || matches!(octet, b'.' | b'@' | b'+'))
-        && memchr::memmem::find(text, b"java").is_none()
-        && memchr::memmem::find(text, b"org.").is_none()
-        && memchr::memmem::find(text, b"..").is_none()
-        && memchr::memmem::find(text, b".php").is_none()
+        && TELLING.iter().all(|telling| telling.find(text).is_none())
 }
 
 /// Whether a member is called as those that hold texts and code: pastes, pages, templates.

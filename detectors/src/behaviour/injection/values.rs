@@ -3,6 +3,10 @@
 //! Targets, forms and JSON strings are undone once as their format says, and a second time where what comes out is still
 //! percent-encoded. Values are handed out one after another in one buffer; nothing is kept.
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
 use super::decode::{self, Plus};
 use crate::endpoint;
 use crate::exchange::Request;
@@ -119,7 +123,8 @@ impl Walk {
             std::mem::swap(&mut self.once, &mut self.twice);
         }
         // `\u003c` in a parameter is for a program that undoes it. Elsewhere a backslash is one.
-        if memchr::memmem::find(&self.once, b"\\u00").is_some() {
+        static ESCAPE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\\u00"));
+        if ESCAPE.find(&self.once).is_some() {
             decode::escapes(&self.once, &mut self.twice);
             std::mem::swap(&mut self.once, &mut self.twice);
         }
