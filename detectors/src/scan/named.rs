@@ -56,7 +56,7 @@ impl Short {
     }
 }
 
-const REMEMBERED: usize = 256;
+const REMEMBERED: usize = 1 << 10;
 
 /// Shows nothing of the names: a hostile one may be a value.
 impl std::fmt::Debug for Remembered {
@@ -74,7 +74,7 @@ impl Remembered {
         let [first, middle, last] = short.words;
         let hash = (first ^ middle.rotate_left(21) ^ last.rotate_left(42) ^ u64::from(short.len))
             .wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let Some(slot) = self.names.get_mut((hash >> 56) as usize) else { return Meaning::default() };
+        let Some(slot) = self.names.get_mut((hash >> 54) as usize) else { return Meaning::default() };
         if slot.0 != short {
             *slot = (short, Meaning::of_name_in(name, vocabulary));
         }

@@ -10,7 +10,8 @@ pub(super) const VALUE_LIMIT: usize = 16 * 1024;
 pub(super) fn percent(raw: &[u8], form: Plus, out: &mut Vec<u8>) {
     out.clear();
     let mut rest = raw.get(..raw.len().min(VALUE_LIMIT)).unwrap_or_default();
-    while let Some((octet, after)) = rest.split_first() {
+    while let Some((plain, octet, after)) = memchr::memchr2(b'%', b'+', rest).and_then(|at| cut(rest, at)) {
+        out.extend_from_slice(plain);
         rest = after;
         match (octet, after) {
             (b'%', [b'u' | b'U', a, b, c, d, tail @ ..]) if hex4([*a, *b, *c, *d]).is_some() => {
@@ -25,9 +26,17 @@ pub(super) fn percent(raw: &[u8], form: Plus, out: &mut Vec<u8>) {
                 _ => out.push(b'%'),
             },
             (b'+', _) if form == Plus::IsSpace => out.push(b' '),
-            _ => out.push(*octet),
+            _ => out.push(octet),
         }
     }
+    out.extend_from_slice(rest);
+}
+
+/// What stands before `at`, there, and behind it.
+fn cut(text: &[u8], at: usize) -> Option<(&[u8], u8, &[u8])> {
+    let (before, rest) = text.split_at_checked(at)?;
+    let (octet, after) = rest.split_first()?;
+    Some((before, *octet, after))
 }
 
 /// What `+` stands for.
@@ -52,7 +61,8 @@ pub(super) fn has_percent(text: &[u8]) -> bool {
 pub(super) fn escapes(raw: &[u8], out: &mut Vec<u8>) {
     out.clear();
     let mut rest = raw.get(..raw.len().min(VALUE_LIMIT)).unwrap_or_default();
-    while let Some((octet, after)) = rest.split_first() {
+    while let Some((plain, octet, after)) = memchr::memchr(b'\\', rest).and_then(|at| cut(rest, at)) {
+        out.extend_from_slice(plain);
         rest = after;
         match (octet, after) {
             (b'\\', [b'u', a, b, c, d, tail @ ..]) if hex4([*a, *b, *c, *d]).is_some() => {
@@ -74,9 +84,10 @@ pub(super) fn escapes(raw: &[u8], out: &mut Vec<u8>) {
                 });
                 rest = tail;
             }
-            _ => out.push(*octet),
+            _ => out.push(octet),
         }
     }
+    out.extend_from_slice(rest);
 }
 
 /// The references that hide punctuation of markup, by name.

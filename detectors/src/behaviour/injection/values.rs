@@ -3,10 +3,6 @@
 //! Targets, forms and JSON strings are undone once as their format says, and a second time where what comes out is still
 //! percent-encoded. Values are handed out one after another in one buffer; nothing is kept.
 
-use std::sync::LazyLock;
-
-use memchr::memmem::Finder;
-
 use super::decode::{self, Plus};
 use crate::endpoint;
 use crate::exchange::Request;
@@ -123,8 +119,8 @@ impl Walk {
             std::mem::swap(&mut self.once, &mut self.twice);
         }
         // `\u003c` in a parameter is for a program that undoes it. Elsewhere a backslash is one.
-        static ESCAPE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\\u00"));
-        if ESCAPE.find(&self.once).is_some() {
+        let mut backslashes = memchr::memchr_iter(b'\\', &self.once);
+        if backslashes.any(|at| self.once.get(at + 1..).is_some_and(|behind| behind.starts_with(b"u00"))) {
             decode::escapes(&self.once, &mut self.twice);
             std::mem::swap(&mut self.once, &mut self.twice);
         }
