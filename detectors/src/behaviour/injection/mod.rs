@@ -310,6 +310,27 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn what_was_read_before_is_read_alike() {
+        let hashing = Hashing::new([1; 32]);
+        let (mut harmless, mut lower, mut references) = (Harmless::default(), Vec::new(), Vec::new());
+        let mut reads = |place, name: &'static str, text: &'static str| {
+            let value = Value { place, name: name.as_bytes(), text: text.as_bytes(), is_name: false };
+            let fresh = read(&value, &mut Vec::new(), &mut Vec::new());
+            let remembered = read_once(&value, &hashing, &mut harmless, &mut lower, &mut references);
+            assert_eq!(remembered.is_some(), fresh.is_some(), "{place:?} {name}={text}");
+            fresh.is_some()
+        };
+        // The same text is an attack at one place and none at another, whichever was read first.
+        for _ in 0..2 {
+            assert!(!reads(Place::Query, "q", "O'Brien & Sons (Ltd.)"));
+            assert!(reads(Place::Query, "q", "' OR '1'='1' -- "));
+            let verdicts = [Place::Path, Place::Query, Place::Field, Place::Cookie, Place::Content]
+                .map(|place| ["return", "url"].map(|name| reads(place, name, "http://169.254.169.254/latest/")));
+            assert!(verdicts.iter().any(|[back, url]| *url && !back), "{verdicts:?}");
+        }
+    }
+
+    #[test]
     fn what_people_write_is_no_attack() {
         for text in [
             "O'Brien & Sons; best #1 -- 50% off",
