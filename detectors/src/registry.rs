@@ -89,6 +89,7 @@ pub(crate) static BEHAVIOURS: &[&Behaviour] = &[
     &behaviour::injection::INJECTION,
     &behaviour::inventory::INVENTORY,
     &behaviour::jwt::JWT,
+    &behaviour::logout::LOGOUT,
     &behaviour::missing_auth::MISSING_AUTH,
     &behaviour::object_walk::OBJECT_WALK,
     &behaviour::refusals::REFUSALS,

@@ -7,7 +7,7 @@
 //! ([`super::coverage`]), and has never answered without a credential.
 //!
 //! Sees: the token of the Authorization field or of a session's cookie, status. Misses: encrypted tokens (five parts), and
-//! weak secrets that are in no list of ours. What happens to a token after its logout is told by `logout`.
+//! weak secrets that are in no list of ours. What happens to a token after its logout is told by [`super::logout`].
 //!
 //! Bounds: [`TOKENS`] signatures and as many payloads (150 octets each), [`SIGNERS`] signers; at most [`TRIES`] tokens of
 //! each signer an hour are tried against [`super::weak_secrets`], half a millisecond each. 20 MB.

@@ -10,8 +10,11 @@
 //! Cost: for a request that has neither a small body nor a query with a login's word in its path, two comparisons.
 
 mod answer;
+mod denial;
 mod pairs;
 mod words;
+
+use std::borrow::Cow;
 
 use pairs::{Form, Value};
 use words::{Name, Purpose};
@@ -23,6 +26,7 @@ use crate::identity::{self, CredentialKind};
 use crate::visit::Hash;
 
 pub use answer::Verdict;
+pub(crate) use denial::denies;
 
 /// Somebody tried to get in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +81,17 @@ const NAMES_ANYWHERE: usize = 8;
 /// Whether a target is, by the words of its path, for those who cannot have a credential yet.
 pub(crate) fn is_way_in(target: &[u8]) -> bool {
     words::purpose(endpoint::path(target)).is_way_in()
+}
+
+/// What a small body has under `name`, encodings of forms undone.
+pub(crate) fn named<'a>(body: &'a [u8], content_type: &[u8], name: &[u8]) -> Option<Cow<'a, [u8]>> {
+    let mut found = None;
+    pairs::pairs(Form::of(body, content_type)?, body, NAMES, |other, value| {
+        if found.is_none() && other == name {
+            found = value.text();
+        }
+    });
+    found.map(pairs::decoded)
 }
 
 /// Notes an attempt to get in.

@@ -194,7 +194,7 @@ mod tests {
     use super::*;
     use crate::behaviour::tests::{judge, visit};
     use crate::identity::{Credential, CredentialKind};
-    use crate::visit::Object;
+    use crate::visit::{Object, Outcome};
 
     fn keyed(who: u64, path: &str, status: u16) -> Visit {
         let mut keyed = visit("10.0.0.1", path, status);
@@ -222,6 +222,12 @@ mod tests {
         // On a server that asks nobody for anything it is meant to be.
         assert!(judge(&MISSING_AUTH, [open("/admin/export", Some(Restricted::Powerful))]).0.is_empty());
         assert!(judge(&MISSING_AUTH, crowd().chain([open("/products", None)])).0.is_empty());
+    }
+
+    #[test]
+    fn an_operation_that_sends_others_to_the_login() {
+        let sent_on = Visit { outcome: Outcome::SentToLogin, ..visit("10.0.0.3", "/orders", 302) };
+        assert_eq!(judge(&MISSING_AUTH, [keyed(1, "/orders", 200), sent_on, open("/orders", None)]).0.len(), 1);
     }
 
     #[test]

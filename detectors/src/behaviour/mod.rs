@@ -19,6 +19,7 @@ pub(crate) mod injection;
 pub(crate) mod inventory;
 pub(crate) mod jwt;
 pub mod login;
+pub mod logout;
 pub(crate) mod missing_auth;
 pub(crate) mod object_walk;
 pub(crate) mod refusals;
@@ -102,6 +103,8 @@ pub enum Fact {
     Probe,
     /// The longest run of equal characters among a request's values.
     Run(u32),
+    /// A session ended, or a cookie for one was given out.
+    Session(logout::Session),
     /// Ids that the response showed, and whose the thing is.
     Shown(Box<disclosure::Shown>),
     /// The User-Agent names a tool that looks for faults.

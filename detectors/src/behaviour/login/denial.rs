@@ -1,0 +1,127 @@
+//! Refusals without a status for one: a redirection to a page to log in at, and 200 with an error in it.
+//!
+//! Applications for browsers send whoever is not logged in to the login (302, 303, 307); some interfaces answer everything
+//! with 200 and say in the content that one may not. What asks to be let in, or to be let out, is answered with the same and
+//! refused nothing.
+
+use super::answer::{self, Verdict};
+use super::pairs::{self, Form, Value};
+use super::{is_way_in, words};
+use crate::behaviour::logout;
+use crate::endpoint;
+use crate::exchange::{Request, Response};
+
+/// The largest answer that only says no, in octets: a code, a text, and the path and time that frameworks add.
+const LONGEST: u64 = 512;
+
+/// How many names of an answer are looked at.
+const NAMES: usize = 16;
+
+/// Whether a response refuses the request although its status does not say so.
+pub(crate) fn denies(request: &Request<'_>, response: &Response<'_>) -> bool {
+    let is_denial = match response.status {
+        302 | 303 | 307 => response.fields.get("location").is_some_and(is_login_page),
+        200 => says_denied(response),
+        _ => return false,
+    };
+    is_denial && !is_way_in(request.target) && !logout::is_logout(request)
+}
+
+/// Whether a reference leads to where one logs in: by the words of its path, or as a request for authorisation (RFC 6749
+/// section 4.1.1).
+fn is_login_page(reference: &[u8]) -> bool {
+    let asks = |name: &[u8]| memchr::memmem::find(reference, name).is_some();
+    if asks(b"response_type=") && asks(b"client_id=") {
+        return true;
+    }
+    let path = endpoint::path(reference);
+    let last = endpoint::segments(path).last().unwrap_or_default();
+    [&b"auth"[..], b"sso", b"saml", b"cas"].iter().any(|word| last.eq_ignore_ascii_case(word))
+        || endpoint::segments(path).any(words::is_login_word)
+}
+
+fn says_denied(response: &Response<'_>) -> bool {
+    let content = response.content.bytes;
+    if response.content.len > LONGEST || content.first() != Some(&b'{') {
+        return false;
+    }
+    let start = content.get(..128).unwrap_or(content);
+    let has = |word: &&[u8]| memchr::memmem::find(start, word).is_some();
+    if ![&b"rr"[..], b"ode", b"ess", b"msg", b"stat", b"ok"].iter().any(has) {
+        return false;
+    }
+    if answer::told(Form::Json, content) != Verdict::Out {
+        return false;
+    }
+    let (mut is_code, mut is_fine) = (false, false);
+    pairs::pairs(Form::Json, content, NAMES, |name, value| {
+        let is_named = name.to_ascii_lowercase().ends_with(b"code") || name.eq_ignore_ascii_case(b"status");
+        is_fine |= value == Value::Flag(true) && (name.ends_with(b"uccess") || name.eq_ignore_ascii_case(b"ok"));
+        is_code |= is_named && matches!(value, Value::Number(b"401" | b"403") | Value::Text(b"401" | b"403"));
+    });
+    !is_fine && (is_code || words::says_denied(content))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::{Content, FieldLine, Fields, Version};
+
+    fn denied(target: &str, status: u16, location: &str, content: &str) -> bool {
+        let bytes = format!("Location{location}");
+        let line = FieldLine { name: 0, name_len: 8, value: 8, value_len: location.len() as u32 };
+        let lines = if location.is_empty() { &[][..] } else { std::slice::from_ref(&line) };
+        let (version, fields) = (Version::Http11, Fields::new(bytes.as_bytes(), lines));
+        let content = Content { bytes: content.as_bytes(), len: content.len() as u64, ..Content::default() };
+        let request = Request {
+            method: b"GET",
+            target: target.as_bytes(),
+            version,
+            fields: Fields::default(),
+            content: Content::default(),
+        };
+        denies(&request, &Response { status, version, fields, content })
+    }
+
+    #[test]
+    fn redirections_to_a_login() {
+        for location in [
+            "/login?next=/orders",
+            "https://app.example/users/sign_in",
+            "/accounts/login/",
+            "/auth",
+            "https://id.example/x?client_id=7&response_type=code",
+            "/Anmeldung",
+        ] {
+            assert!(denied("/orders", 302, location, ""), "{location}");
+        }
+        for location in ["/orders/17", "/inicio", "/", "https://cdn.example/catalogue", "/authors/7"] {
+            assert!(!denied("/orders", 302, location, ""), "{location}");
+        }
+        // A wrong password, a logout, a status for good.
+        assert!(!denied("/login", 302, "/login?error", "") && !denied("/logout", 302, "/login", ""));
+        assert!(!denied("/orders", 301, "/login", "") && !denied("/orders", 200, "/login", ""));
+    }
+
+    #[test]
+    fn errors_with_a_status_that_says_yes() {
+        for content in [
+            r#"{"code":401,"msg":"please login"}"#,
+            r#"{"success":false,"message":"Unauthorized"}"#,
+            r#"{"error":{"type":"access_denied"}}"#,
+            r#"{"status":"error","message":"Token expired"}"#,
+        ] {
+            assert!(denied("/orders", 200, "", content), "{content}");
+        }
+        for content in [
+            r#"{"success":true,"message":"Unauthorized charges were refunded"}"#,
+            r#"{"success":false,"message":"Out of stock"}"#,
+            r#"{"id":401,"name":"forbidden fruit"}"#,
+            r#"{"code":200,"msg":"ok"}"#,
+            "{}",
+            "",
+        ] {
+            assert!(!denied("/orders", 200, "", content), "{content}");
+        }
+    }
+}
