@@ -33,6 +33,8 @@ pub(crate) use denial::denies;
 pub struct Attempt {
     /// The account it was about, where one is named.
     pub account: Option<Hash>,
+    /// The account's hash that is the same on every machine with this key.
+    pub lasting: Option<Hash>,
     /// The password or code, where there was one.
     pub secret: Option<Hash>,
     /// What was tried.
@@ -99,8 +101,12 @@ pub(crate) fn observe(seen: &mut Seen<'_>) {
     let Some(request) = &seen.exchange.request else { return };
     let Some(tried) = tried(request, seen) else { return };
     let (verdict, answer) = answer::of(seen.exchange, tried.account_text, tried.kind, seen.hashing);
-    let Tried { account, secret, kind, .. } = tried;
-    seen.visit.facts.push(Fact::Login(Attempt { account, secret, kind, verdict, answer }));
+    let Tried { account, account_text, secret, kind } = tried;
+    let lasting = match account_text {
+        b"" => seen.visit.lasting,
+        text => Some(seen.hashing.lasting(&pairs::same_text(text))),
+    };
+    seen.visit.facts.push(Fact::Login(Attempt { account, lasting, secret, kind, verdict, answer }));
 }
 
 /// An attempt, without its outcome.

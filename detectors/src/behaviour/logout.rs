@@ -318,7 +318,8 @@ mod tests {
     fn login(seconds: f64) -> Visit {
         let mut visit = at(seconds, visit("10.0.0.1", "/login", 200));
         let kind = login::AttemptKind::Password;
-        let attempt = login::Attempt { kind, verdict: Verdict::In, account: None, secret: None, answer: Hash(0) };
+        let verdict = Verdict::In;
+        let attempt = login::Attempt { kind, verdict, account: None, lasting: None, secret: None, answer: Hash(0) };
         visit.facts.push(Fact::Login(attempt));
         visit
     }
