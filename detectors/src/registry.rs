@@ -79,6 +79,7 @@ impl EntityType {
 
 /// The behaviour detectors, sorted by name. A new one is a file and a line here.
 pub(crate) static BEHAVIOURS: &[&Behaviour] = &[
+    &behaviour::bulk::BULK,
     &behaviour::cookies::COOKIES,
     &behaviour::credential_transport::CREDENTIAL_TRANSPORT,
     &behaviour::error_leak::ERROR_LEAK,
@@ -91,6 +92,7 @@ pub(crate) static BEHAVIOURS: &[&Behaviour] = &[
     &behaviour::jwt::JWT,
     &behaviour::logout::LOGOUT,
     &behaviour::missing_auth::MISSING_AUTH,
+    &behaviour::new_fields::NEW_FIELDS,
     &behaviour::object_walk::OBJECT_WALK,
     &behaviour::refusals::REFUSALS,
     &behaviour::stuffing::STUFFING,

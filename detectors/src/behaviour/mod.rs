@@ -5,6 +5,7 @@
 //! order, and keeps the state. State is bounded in entries and octets, and each file says what bounds it.
 
 pub(crate) mod bounded;
+pub(crate) mod bulk;
 pub(crate) mod cookies;
 pub mod coverage;
 pub(crate) mod credential_transport;
@@ -21,6 +22,7 @@ pub(crate) mod jwt;
 pub mod login;
 pub mod logout;
 pub(crate) mod missing_auth;
+pub(crate) mod new_fields;
 pub(crate) mod object_walk;
 pub(crate) mod refusals;
 pub(crate) mod stuffing;
@@ -101,6 +103,8 @@ pub enum Fact {
     Payloads(Box<[injection::Payload]>),
     /// The path is one that is tried in the hope that it was forgotten.
     Probe,
+    /// The response is made of records, and large.
+    Records,
     /// The longest run of equal characters among a request's values.
     Run(u32),
     /// A session ended, or a cookie for one was given out.
