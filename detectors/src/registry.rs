@@ -84,6 +84,7 @@ pub(crate) static BEHAVIOURS: &[&Behaviour] = &[
     &behaviour::credential_transport::CREDENTIAL_TRANSPORT,
     &behaviour::error_leak::ERROR_LEAK,
     &behaviour::exposure::EXPOSURE,
+    &behaviour::extra_fields::EXTRA_FIELDS,
     &behaviour::forced_browsing::FORCED_BROWSING,
     &behaviour::function_level::FUNCTION_LEVEL,
     &behaviour::fuzzing::FUZZING,

@@ -13,6 +13,7 @@ mod disclosure;
 mod endpoints;
 pub(crate) mod error_leak;
 pub(crate) mod exposure;
+pub(crate) mod extra_fields;
 pub(crate) mod forced_browsing;
 pub(crate) mod function_level;
 pub(crate) mod fuzzing;

@@ -86,7 +86,7 @@ fn add(clients: &mut Vec<Actor>, client: Actor, limit: usize) {
 }
 
 /// How bad it is that answers have values of a type; `None` for what is everywhere.
-fn severity(entity: EntityType) -> Option<Severity> {
+pub(super) fn severity(entity: EntityType) -> Option<Severity> {
     match entity.kind().weight {
         Weight::Alone | Weight::Session => Some(Severity::Medium),
         Weight::InNumbers => Some(Severity::Low),
