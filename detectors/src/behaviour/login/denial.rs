@@ -45,22 +45,28 @@ fn says_denied(response: &Response<'_>) -> bool {
     if response.content.len > LONGEST || content.first() != Some(&b'{') {
         return false;
     }
-    let start = content.get(..128).unwrap_or(content);
-    let has = |word: &&[u8]| memchr::memmem::find(start, word).is_some();
-    if ![&b"rr"[..], b"ode", b"ess", b"msg", b"stat", b"ok"].iter().any(has) {
-        return false;
-    }
-    if answer::told(Form::Json, content) != Verdict::Out {
-        return false;
-    }
-    let (mut is_code, mut is_fine) = (false, false);
+    // What most answers are is told by their first few names; only one that speaks of an error is read for what it says.
+    let (mut is_fine, mut is_code, mut speaks) = (false, false, false);
     pairs::pairs(Form::Json, content, NAMES, |name, value| {
-        let is_named = name.to_ascii_lowercase().ends_with(b"code") || name.eq_ignore_ascii_case(b"status");
-        is_fine |= value == Value::Flag(true) && (name.ends_with(b"uccess") || name.eq_ignore_ascii_case(b"ok"));
-        is_code |= is_named && matches!(value, Value::Number(b"401" | b"403") | Value::Text(b"401" | b"403"));
+        let is = |words: &[&[u8]]| words.iter().any(|word| name.eq_ignore_ascii_case(word));
+        match value {
+            Value::Flag(true) => is_fine |= is(&[b"success", b"ok", b"succeeded"]),
+            Value::Flag(false) => speaks |= is(&[b"success", b"ok", b"succeeded"]),
+            Value::Number(code) | Value::Text(code) if code.len() <= 3 && is(&CODES) => {
+                is_fine |= matches!(code, b"0" | b"00" | b"200" | b"201" | b"ok" | b"OK");
+                is_code |= matches!(code, b"401" | b"403");
+            }
+            Value::Text(_) | Value::Inner => speaks |= is(&SPEECH),
+            _ => {}
+        }
     });
-    !is_fine && (is_code || words::says_denied(content))
+    !is_fine && (is_code || speaks && words::says_denied(content) && answer::told(Form::Json, content) == Verdict::Out)
 }
+
+/// Names that hold a code in answers of one form.
+const CODES: [&[u8]; 6] = [b"code", b"status", b"statuscode", b"status_code", b"errcode", b"errorcode"];
+/// Names that say what went wrong.
+const SPEECH: [&[u8]; 8] = [b"error", b"errors", b"message", b"msg", b"errmsg", b"detail", b"status", b"reason"];
 
 #[cfg(test)]
 mod tests {
@@ -118,6 +124,8 @@ mod tests {
             r#"{"success":false,"message":"Out of stock"}"#,
             r#"{"id":401,"name":"forbidden fruit"}"#,
             r#"{"code":200,"msg":"ok"}"#,
+            r#"{"code":0,"message":"the token expired offer","data":{"code":403}}"#,
+            r#"{"status":"open","note":"Access denied for the parcel at the gate"}"#,
             "{}",
             "",
         ] {
