@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use crate::behaviour::bounded::Bounded;
 use crate::behaviour::weak_secrets::Mac;
+use crate::claims::{Claims, PersonalClaim};
 use crate::exchange::Octets;
 use crate::visit::{Hash, Hashing};
 
@@ -75,6 +76,10 @@ pub struct Token {
     pub(crate) issued: Option<i64>,
     /// What is signed, where the secret may be in a list.
     pub(crate) signed: Option<Signed>,
+    /// What its holder may do: equal sets of roles are equal.
+    pub(crate) roles: Option<Hash>,
+    /// What it says of who its holder is.
+    pub(crate) personal: Box<[PersonalClaim]>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,20 +117,39 @@ impl fmt::Debug for Signed {
 }
 
 impl Token {
+    /// A token that says nothing, for tests.
+    #[cfg(test)]
+    pub(crate) fn blank() -> Self {
+        Self {
+            signer: Hash(1),
+            payload: Hash(2),
+            signature: Hash(3),
+            algorithm: Algorithm::Fixed,
+            trick: None,
+            expires: None,
+            issued: None,
+            signed: None,
+            roles: None,
+            personal: Box::default(),
+        }
+    }
+
     fn of(jwt: &Jwt<'_>, header: &JoseHeader, claims: &Claims, hashing: &Hashing) -> Self {
         let part = |value: Option<&serde_json::Value>| {
             hashing.hash(value.map(serde_json::Value::to_string).unwrap_or_default().as_bytes())
         };
-        let number = |value: &Option<serde_json::Value>| value.as_ref().and_then(|value| Some(value.as_f64()? as i64));
+        let number = |name: &str| claims.get(name).and_then(|value| Some(value.as_f64()? as i64));
         Self {
-            signer: hashing.hash_all([part(claims.iss.as_ref()), part(header.kid.as_ref())]),
+            signer: hashing.hash_all([part(claims.get("iss")), part(header.kid.as_ref())]),
             payload: hashing.hash(jwt.payload),
             signature: hashing.hash(jwt.signature),
             algorithm: algorithm(header, jwt),
             trick: trick(header),
-            expires: number(&claims.exp),
-            issued: number(&claims.iat),
+            expires: number("exp"),
+            issued: number("iat"),
             signed: signed(header, jwt),
+            roles: claims.roles(hashing),
+            personal: claims.personal().into(),
         }
     }
 }
@@ -193,7 +217,7 @@ impl Jwt<'_> {
 
     /// The claims, as far as they are JSON.
     fn claims(&self) -> Option<Claims> {
-        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(self.payload).ok()?).ok()
+        Claims::read(&URL_SAFE_NO_PAD.decode(self.payload).ok()?)
     }
 }
 
@@ -211,34 +235,4 @@ struct JoseHeader {
     x5u: Option<String>,
     /// The key itself.
     jwk: Option<serde_json::Value>,
-}
-
-/// Registered claims of a token (RFC 7519 section 4.1), and the names under which others put whom it is for.
-#[derive(Clone, Default, Deserialize)]
-#[serde(default)]
-struct Claims {
-    sub: Option<serde_json::Value>,
-    user_id: Option<serde_json::Value>,
-    uid: Option<serde_json::Value>,
-    username: Option<serde_json::Value>,
-    email: Option<serde_json::Value>,
-    client_id: Option<serde_json::Value>,
-    /// Issuer.
-    iss: Option<serde_json::Value>,
-    /// Seconds since 1970 after which it is not to be accepted.
-    exp: Option<serde_json::Value>,
-    /// Seconds since 1970 when it was issued.
-    iat: Option<serde_json::Value>,
-}
-
-impl Claims {
-    /// Whom the token is for.
-    fn principal(&self) -> Option<String> {
-        let named = [&self.sub, &self.user_id, &self.uid, &self.username, &self.email, &self.client_id];
-        named.into_iter().flatten().find_map(|value| match value {
-            serde_json::Value::String(text) if !text.is_empty() => Some(text.clone()),
-            serde_json::Value::Number(number) => Some(number.to_string()),
-            _ => None,
-        })
-    }
 }

@@ -10,6 +10,7 @@ use ahash::RandomState;
 
 use crate::behaviour::Fact;
 use crate::behaviour::coverage::Coverage;
+use crate::behaviour::login;
 use crate::endpoint;
 use crate::exchange::{Exchange, Request, Response};
 use crate::finding::Finding;
@@ -136,6 +137,8 @@ pub enum Outcome {
     Accepted,
     /// 401, 403, 407: it knows better who may.
     Refused,
+    /// A redirection to a page to log in at, or an error that says no with a status of 200: 401 in other words.
+    SentToLogin,
     /// 404, 410: there is nothing.
     NotFound,
     /// 429: not so often.
@@ -177,9 +180,9 @@ impl Visit {
         self.operation = hashing.hash_all([self.endpoint, text(&self.context.method)]);
     }
 
-    /// Whether it was answered with what it asked for: a redirection to a login is not.
+    /// Whether it was answered with what it asked for: a redirection is not, nor an error with a status of 200.
     pub fn is_served(&self) -> bool {
-        matches!(self.context.status, Some(200..=299))
+        self.outcome == Outcome::Accepted && matches!(self.context.status, Some(200..=299))
     }
 
     /// Who asks: the principal, or else the client's address.
@@ -226,7 +229,7 @@ impl Usher {
             endpoint: Hash::default(),
             operation: Hash::default(),
             coverage: Coverage::default(),
-            outcome: response.map_or(Outcome::Unknown, |response| Outcome::of(response.status)),
+            outcome: outcome(request, response),
             credential: identity.credential,
             principal: identity.principal,
             lasting: identity.lasting,
@@ -284,6 +287,14 @@ impl std::fmt::Debug for Hashing {
     /// Without the key.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Hashing")
+    }
+}
+
+fn outcome(request: Option<&Request<'_>>, response: Option<&Response<'_>>) -> Outcome {
+    let Some(response) = response else { return Outcome::Unknown };
+    match request {
+        Some(request) if login::denies(request, response) => Outcome::SentToLogin,
+        _ => Outcome::of(response.status),
     }
 }
 

@@ -91,6 +91,10 @@ counters! {
     }
 }
 
+/// Closed alerts that are kept for an incident, at about 6 KB each at worst: 12 MB. Past that the oldest stays as it was
+/// written.
+const CLOSED_KEPT: usize = 2_000;
+
 /// The alerts that are open. See the [module](super) for what it promises.
 #[derive(Debug)]
 pub struct AlertBook {
@@ -107,6 +111,8 @@ pub struct AlertBook {
     overflows: usize,
     /// End states that wait for alerts that opened before them.
     ended: BTreeMap<u64, Revision>,
+    /// What was written last of closed alerts that may come to belong to an incident: at most [`CLOSED_KEPT`].
+    closed: BTreeMap<u64, Revision>,
     suppressions: Suppressions,
     incidents: Incidents,
     counters: Counters,
@@ -126,6 +132,7 @@ impl AlertBook {
             deadlines: BTreeSet::new(),
             overflows: 0,
             ended: BTreeMap::new(),
+            closed: BTreeMap::new(),
             counters: Counters::default(),
         }
     }
@@ -200,7 +207,7 @@ impl AlertBook {
             }
             None => self.open_alert(order, fingerprint, kind, context, &finding),
         };
-        self.join(order, fingerprint, number, context, &finding);
+        self.join(order, fingerprint, number, context, &finding, emit);
         let Some(alert) = self.open.get_mut(&number) else { return };
         alert.grow(finding, context, self.now, &self.settings.id_key);
         let rested = alert.written.is_none_or(|written| written + self.settings.revise_after <= self.now);
@@ -219,7 +226,12 @@ impl AlertBook {
         number: u64,
         context: &ExchangeContext,
         finding: &Finding,
+        emit: &mut dyn FnMut(Revision),
     ) {
+        let may_join = Incidents::counts(finding);
+        if let Some(alert) = self.open.get_mut(&number).filter(|_| may_join) {
+            alert.may_join = true;
+        }
         let Settings { id_key, sensor, .. } = &self.settings;
         let first = Order { time: self.now, ..order };
         let id = || AlertId::derive(&blake3::derive_key("apitap 2026 incident", id_key), sensor, fingerprint, first);
@@ -230,6 +242,14 @@ impl AlertBook {
                 alert.incident = Some(joined.id);
                 alert.grown = true;
                 self.rearm(other);
+            } else if let Some(revision) = self.ended.get_mut(&other) {
+                revision.incident.get_or_insert_with(|| joined.id.to_string());
+            } else if let Some(mut revision) = self.closed.remove(&other) {
+                revision.incident = Some(joined.id.to_string());
+                revision.revision = revision.revision.saturating_add(1);
+                revision.ts = self.now;
+                self.counters.revisions += 1;
+                emit(revision);
             }
         }
     }
@@ -300,7 +320,15 @@ impl AlertBook {
         self.counters.revisions += 1;
         let revision = alert.revise(at, State::Closed);
         match self.settings.emit {
-            Emit::Revisions => emit(revision),
+            Emit::Revisions => {
+                if alert.may_join && alert.incident.is_none() {
+                    self.closed.insert(number, revision.clone());
+                    if self.closed.len() > CLOSED_KEPT {
+                        self.closed.pop_first();
+                    }
+                }
+                emit(revision);
+            }
             Emit::EndStates => {
                 self.ended.insert(number, revision);
                 self.release(emit);
@@ -324,6 +352,7 @@ impl AlertBook {
 
 #[cfg(test)]
 mod tests {
+    use apitap_detectors::finding::{Detector, Family};
     use proptest::prelude::*;
 
     use super::*;
@@ -458,24 +487,27 @@ mod tests {
         assert_eq!((counters.findings, counters.suppressed, counters.suppression_expired), (4, 2, 1));
     }
 
+    static SCAN: Detector = Detector {
+        name: "scan.test",
+        family: Family::Scan,
+        title: "",
+        description: "",
+        remediation: "",
+        owasp: "",
+        cwe: "",
+        attack: "",
+    };
+
+    /// What a client does itself, of another family where a detector says so.
+    fn deed(seconds: i64, rule: &'static str, client: &str, detector: Option<&'static Detector>) -> Observation {
+        let mut observation = observation(seconds, 1, rule, client);
+        observation.findings[0].subject = Subject::Client;
+        observation.findings[0].detector = detector.unwrap_or(observation.findings[0].detector);
+        observation
+    }
+
     #[test]
     fn alerts_of_one_actor_join_one_incident() {
-        static SCAN: apitap_detectors::finding::Detector = apitap_detectors::finding::Detector {
-            name: "scan.test",
-            family: apitap_detectors::finding::Family::Scan,
-            title: "",
-            description: "",
-            remediation: "",
-            owasp: "",
-            cwe: "",
-            attack: "",
-        };
-        let deed = |seconds, rule, client: &str, detector: Option<&'static _>| {
-            let mut observation = observation(seconds, 1, rule, client);
-            observation.findings[0].subject = Subject::Client;
-            observation.findings[0].detector = detector.unwrap_or(observation.findings[0].detector);
-            observation
-        };
         for emit in [Emit::EndStates, Emit::Revisions] {
             let observations = vec![
                 deed(0, "walk", "10.0.0.1:1", Some(&SCAN)),
@@ -491,6 +523,46 @@ mod tests {
             assert_eq!(of("walk", "10.0.0.1"), of("data", "10.0.0.1"));
             assert_eq!((of("walk", "10.0.0.2"), counters.incidents), (None, 1));
         }
+    }
+
+    #[test]
+    fn an_alert_that_closed_before_its_incident_joins_it() {
+        // An hour and more after the scan, when its alert has closed.
+        let observations = |older: &[i64]| -> Vec<Observation> {
+            let older = older.iter().map(|seconds| observation(*seconds, 1, "older", "10.0.0.9:1"));
+            let mut all: Vec<_> = older
+                .chain([deed(1, "walk", "10.0.0.1:1", Some(&SCAN)), deed(5_000, "data", "10.0.0.1:1", None)])
+                .collect();
+            all.sort_by_key(|observation| observation.order.time);
+            all
+        };
+        let of = |revisions: &[Revision], rule: &str| -> Vec<_> {
+            let of = revisions.iter().filter(|revision| revision.rule == rule);
+            of.map(|revision| (revision.revision, revision.state, revision.incident.is_some())).collect()
+        };
+        use State::{Closed, Open};
+        let (revisions, counters) = run(settings(Emit::Revisions), observations(&[]));
+        assert_eq!(of(&revisions, "walk"), [(1, Open, false), (2, Closed, false), (3, Closed, true)]);
+        let late = revisions.iter().rfind(|revision| revision.rule == "walk").unwrap();
+        assert_eq!((late.ts, late.last_seen, late.count), (at(5_000), at(1), 1));
+        assert_eq!(late.incident, revisions.iter().rfind(|revision| revision.rule == "data").unwrap().incident);
+        assert_eq!(counters.revisions as usize, revisions.len());
+        // Where each alert is written once, an end state that still waits joins, and one that is out does not.
+        let (revisions, _) = run(settings(Emit::EndStates), observations(&[0, 3_000, 6_000]));
+        assert_eq!(of(&revisions, "walk"), [(1, Closed, true)]);
+        let (revisions, _) = run(settings(Emit::EndStates), observations(&[]));
+        assert_eq!(of(&revisions, "walk"), [(1, Closed, false)]);
+    }
+
+    #[test]
+    fn closed_alerts_that_are_kept_are_bounded() {
+        let mut book = AlertBook::new(settings(Emit::Revisions));
+        for n in 0..CLOSED_KEPT as u32 + 500 {
+            let client = format!("{}:1", std::net::Ipv4Addr::from(n));
+            book.observe(deed(i64::from(n) * 10, "walk", &client, Some(&SCAN)), &mut |_| {});
+        }
+        book.finish(&mut |_| {});
+        assert_eq!(book.closed.len(), CLOSED_KEPT);
     }
 
     fn observations() -> impl Strategy<Value = Vec<Observation>> {

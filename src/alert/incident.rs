@@ -2,8 +2,9 @@
 //!
 //! Who scans for paths, then replays passwords, then walks over the accounts with the token that was got, raises an alert of
 //! each family. They are held together by who did it: the client's address or the principal, and whoever was seen with both
-//! joins them. An incident exists once two families are involved; alerts that are open by then get its id, too. Alerts that
-//! closed before stay as they were written.
+//! joins them. An incident exists once two families are involved; the actor's earlier alerts get its id, too. One that has
+//! closed by then is written once more, with the incident and nothing else changed. Where an alert is written only once
+//! (`read`), that holds for those whose end state still waits for older alerts.
 //!
 //! Only findings of medium severity or above count: what everyone's traffic raises does not make an incident.
 
@@ -22,7 +23,7 @@ const QUIET: Span = Span::from_secs(24 * 3600);
 /// Actors that are watched, at most about 1 KB each: 10 MB. Past that the one that began first is forgotten.
 const ACTORS: usize = 10_000;
 
-/// Open alerts that are kept for each of them until there is an incident, and names it is known by.
+/// Alerts that are kept for each of them until there is an incident, and names it is known by.
 const KEPT: usize = 64;
 
 /// The actors, and what they did.
@@ -74,10 +75,7 @@ impl Incidents {
         now: Timestamp,
         id: impl FnOnce() -> AlertId,
     ) -> Option<Joined> {
-        // The state of an endpoint is nobody's doing, unless it is attacked.
-        let is_deed = matches!(finding.subject, Subject::Client | Subject::ClientAtEndpoint)
-            || matches!(finding.detector.family, Family::CredentialStuffing | Family::Injection | Family::Scan);
-        if finding.severity < Severity::Medium || !is_deed {
+        if !Self::counts(finding) {
             return None;
         }
         let actors = [Some(Actor::Client(context.client.ip())), context.principal.clone().map(Actor::Principal)];
@@ -100,6 +98,14 @@ impl Incidents {
         }
         let is_one = case.families.len() >= 2;
         is_one.then(|| Joined { id: case.id, alerts: std::mem::take(&mut case.waiting), is_new: !was_one })
+    }
+
+    /// Whether a finding is a deed that an incident may be made of.
+    pub(super) fn counts(finding: &Finding) -> bool {
+        // The state of an endpoint is nobody's doing, unless it is attacked.
+        let is_deed = matches!(finding.subject, Subject::Client | Subject::ClientAtEndpoint)
+            || matches!(finding.detector.family, Family::CredentialStuffing | Family::Injection | Family::Scan);
+        finding.severity >= Severity::Medium && is_deed
     }
 
     /// The case of one of these actors that goes on: the earliest.

@@ -28,6 +28,8 @@ pub(super) struct OpenAlert {
     pub(super) grown: bool,
     /// The incident it belongs to.
     pub(super) incident: Option<AlertId>,
+    /// Whether it is a deed that may come to belong to an incident.
+    pub(super) may_join: bool,
     id: AlertId,
     sensor: String,
     detector: &'static Detector,
@@ -78,6 +80,7 @@ impl OpenAlert {
             written: None,
             grown: false,
             incident: None,
+            may_join: false,
             id,
             sensor: sensor.to_owned(),
             detector: finding.detector,

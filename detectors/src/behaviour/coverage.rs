@@ -29,7 +29,7 @@ pub struct Coverage {
     pub open: u32,
     /// Refused without a credential.
     pub closed: u32,
-    /// Refused (401) with a credential.
+    /// Refused with a credential, for the credential (401, or a redirection to a login) and not for who it stands for (403).
     pub strict: u32,
     /// Answered with a credential.
     pub keyed: u32,
@@ -57,7 +57,8 @@ impl Operations {
         let Known { coverage, selves } = self.operations.entry(visit.operation, Known::default);
         let before = *coverage;
         let count = match (visit.outcome, visit.credential.is_some()) {
-            (Outcome::Refused, false) => &mut coverage.closed,
+            (Outcome::Refused | Outcome::SentToLogin, false) => &mut coverage.closed,
+            (Outcome::SentToLogin, true) => &mut coverage.strict,
             (Outcome::Refused, true) if visit.context.status == Some(401) => &mut coverage.strict,
             (Outcome::Accepted, false) if visit.is_served() => &mut coverage.open,
             (Outcome::Accepted, true) if visit.is_served() => &mut coverage.keyed,
@@ -82,5 +83,27 @@ impl Operations {
 
     pub(super) fn forgotten(&self) -> u64 {
         self.operations.forgotten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::behaviour::tests::visit;
+    use crate::identity::{Credential, CredentialKind};
+
+    #[test]
+    fn a_redirection_to_a_login_closes_and_checks() {
+        let mut operations = Operations::default();
+        let sent_on = |is_keyed: bool| {
+            let mut visit = visit("10.0.0.1", "/orders", 302);
+            visit.outcome = Outcome::SentToLogin;
+            visit.credential = is_keyed.then_some(Credential { kind: CredentialKind::SessionCookie, hash: Hash(1) });
+            visit
+        };
+        operations.learn(&sent_on(false));
+        assert!(!Coverage::default().is_guarded() && operations.learn(&sent_on(true)).is_guarded());
+        let known = operations.learn(&visit("10.0.0.1", "/orders", 302));
+        assert_eq!((known.closed, known.strict, known.open), (1, 1, 0));
     }
 }

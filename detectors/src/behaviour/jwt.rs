@@ -6,8 +6,8 @@
 //! a bad token too. So an operation counts when it has refused somebody, or answers callers about themselves
 //! ([`super::coverage`]), and has never answered without a credential.
 //!
-//! Sees: the token of the Authorization field or of a session's cookie, status. Misses: encrypted tokens (five parts), weak
-//! secrets that are in no list of ours, and what happens to a token after a logout.
+//! Sees: the token of the Authorization field or of a session's cookie, status. Misses: encrypted tokens (five parts), and
+//! weak secrets that are in no list of ours. What happens to a token after its logout is told by [`super::logout`].
 //!
 //! Bounds: [`TOKENS`] signatures and as many payloads (150 octets each), [`SIGNERS`] signers; at most [`TRIES`] tokens of
 //! each signer an hour are tried against [`super::weak_secrets`], half a millisecond each. 20 MB.
@@ -224,16 +224,7 @@ mod tests {
     use crate::token::Signed;
 
     fn token() -> Token {
-        Token {
-            signer: Hash(1),
-            payload: Hash(2),
-            signature: Hash(3),
-            algorithm: Algorithm::Fixed,
-            trick: None,
-            expires: Some(1_000),
-            issued: Some(0),
-            signed: None,
-        }
+        Token { expires: Some(1_000), issued: Some(0), ..Token::blank() }
     }
 
     fn sent(token: Token, seconds: f64, status: u16) -> Visit {

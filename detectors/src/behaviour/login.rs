@@ -10,8 +10,11 @@
 //! Cost: for a request that has neither a small body nor a query with a login's word in its path, two comparisons.
 
 mod answer;
+mod denial;
 mod pairs;
 mod words;
+
+use std::borrow::Cow;
 
 use pairs::{Form, Value};
 use words::{Name, Purpose};
@@ -23,12 +26,15 @@ use crate::identity::{self, CredentialKind};
 use crate::visit::Hash;
 
 pub use answer::Verdict;
+pub(crate) use denial::denies;
 
 /// Somebody tried to get in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attempt {
     /// The account it was about, where one is named.
     pub account: Option<Hash>,
+    /// The account's hash that is the same on every machine with this key.
+    pub lasting: Option<Hash>,
     /// The password or code, where there was one.
     pub secret: Option<Hash>,
     /// What was tried.
@@ -79,13 +85,28 @@ pub(crate) fn is_way_in(target: &[u8]) -> bool {
     words::purpose(endpoint::path(target)).is_way_in()
 }
 
+/// What a small body has under `name`, encodings of forms undone.
+pub(crate) fn named<'a>(body: &'a [u8], content_type: &[u8], name: &[u8]) -> Option<Cow<'a, [u8]>> {
+    let mut found = None;
+    pairs::pairs(Form::of(body, content_type)?, body, NAMES, |other, value| {
+        if found.is_none() && other == name {
+            found = value.text();
+        }
+    });
+    found.map(pairs::decoded)
+}
+
 /// Notes an attempt to get in.
 pub(crate) fn observe(seen: &mut Seen<'_>) {
     let Some(request) = &seen.exchange.request else { return };
     let Some(tried) = tried(request, seen) else { return };
     let (verdict, answer) = answer::of(seen.exchange, tried.account_text, tried.kind, seen.hashing);
-    let Tried { account, secret, kind, .. } = tried;
-    seen.visit.facts.push(Fact::Login(Attempt { account, secret, kind, verdict, answer }));
+    let Tried { account, account_text, secret, kind } = tried;
+    let lasting = match account_text {
+        b"" => seen.visit.lasting,
+        text => Some(seen.hashing.lasting(&pairs::same_text(text))),
+    };
+    seen.visit.facts.push(Fact::Login(Attempt { account, lasting, secret, kind, verdict, answer }));
 }
 
 /// An attempt, without its outcome.

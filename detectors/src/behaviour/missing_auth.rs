@@ -81,6 +81,24 @@ const INTERNAL: [&[u8]; 10] = [
 const POWERFUL: [&[u8]; 8] =
     [b"export", b"exports", b"dump", b"backup", b"backups", b"heapdump", b"impersonate", b"env"];
 
+/// Words of paths that are for anybody on purpose.
+const PUBLIC: [&[u8]; 9] =
+    [b"login", b"health", b"healthz", b"ready", b"livez", b"ping", b"version", b"assets", b"static"];
+
+/// How much the words of a path say that it is not for everybody.
+pub(super) fn restricted(path: &[u8]) -> Option<Restricted> {
+    let is = |words: &[&[u8]], word: &[u8]| words.iter().any(|known| known.eq_ignore_ascii_case(word));
+    words(path).fold(None, |restricted, word| match restricted {
+        _ if is(&POWERFUL, word) => Some(Restricted::Powerful),
+        None if is(&INTERNAL, word) => Some(Restricted::Internal),
+        _ => restricted,
+    })
+}
+
+fn words(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    endpoint::segments(path).flat_map(|segment| segment.split(|octet| b"-_.".contains(octet)))
+}
+
 fn observe(seen: &mut Seen<'_>) {
     if seen.visit.credential.is_some() || !seen.visit.is_served() {
         return;
@@ -99,22 +117,11 @@ fn observe(seen: &mut Seen<'_>) {
     if endpoint::parameters(request.target).any(|(name, _)| super::credential_transport::is_credential_name(name)) {
         return;
     }
-    let mut restricted = None;
-    for word in
-        endpoint::segments(endpoint::path(request.target)).flat_map(|segment| segment.split(|o| b"-_.".contains(o)))
-    {
-        let is = |words: &[&[u8]]| words.iter().any(|known| known.eq_ignore_ascii_case(word));
-        if is(&POWERFUL) {
-            restricted = Some(Restricted::Powerful);
-        } else if is(&INTERNAL) && restricted.is_none() {
-            restricted = Some(Restricted::Internal);
-        } else if [&b"login"[..], b"health", b"healthz", b"ready", b"livez", b"ping", b"version", b"assets", b"static"]
-            .iter()
-            .any(|known| known.eq_ignore_ascii_case(word))
-        {
-            return;
-        }
+    let path = endpoint::path(request.target);
+    if words(path).any(|word| PUBLIC.iter().any(|known| known.eq_ignore_ascii_case(word))) {
+        return;
     }
+    let restricted = restricted(path);
     seen.visit.facts.push(Fact::Unauthenticated(restricted));
 }
 
@@ -197,7 +204,7 @@ mod tests {
     use super::*;
     use crate::behaviour::tests::{judge, visit};
     use crate::identity::{Credential, CredentialKind};
-    use crate::visit::Object;
+    use crate::visit::{Object, Outcome};
 
     fn keyed(who: u64, path: &str, status: u16) -> Visit {
         let mut keyed = visit("10.0.0.1", path, status);
@@ -225,6 +232,12 @@ mod tests {
         // On a server that asks nobody for anything it is meant to be.
         assert!(judge(&MISSING_AUTH, [open("/admin/export", Some(Restricted::Powerful))]).0.is_empty());
         assert!(judge(&MISSING_AUTH, crowd().chain([open("/products", None)])).0.is_empty());
+    }
+
+    #[test]
+    fn an_operation_that_sends_others_to_the_login() {
+        let sent_on = Visit { outcome: Outcome::SentToLogin, ..visit("10.0.0.3", "/orders", 302) };
+        assert_eq!(judge(&MISSING_AUTH, [keyed(1, "/orders", 200), sent_on, open("/orders", None)]).0.len(), 1);
     }
 
     #[test]

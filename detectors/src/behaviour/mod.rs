@@ -5,6 +5,7 @@
 //! order, and keeps the state. State is bounded in entries and octets, and each file says what bounds it.
 
 pub(crate) mod bounded;
+pub(crate) mod bulk;
 pub(crate) mod cookies;
 pub mod coverage;
 pub(crate) mod credential_transport;
@@ -12,17 +13,22 @@ mod disclosure;
 mod endpoints;
 pub(crate) mod error_leak;
 pub(crate) mod exposure;
+pub(crate) mod extra_fields;
 pub(crate) mod forced_browsing;
+pub(crate) mod function_level;
 pub(crate) mod fuzzing;
 pub(crate) mod injection;
 pub(crate) mod inventory;
 pub(crate) mod jwt;
 mod ledger;
 pub mod login;
+pub mod logout;
 pub(crate) mod missing_auth;
+pub(crate) mod new_fields;
 pub(crate) mod object_walk;
 pub(crate) mod refusals;
 pub(crate) mod stuffing;
+pub(crate) mod token_claims;
 pub(crate) mod token_reuse;
 pub(crate) mod user_names;
 pub mod volume;
@@ -131,8 +137,12 @@ pub enum Fact {
     Payloads(Box<[injection::Payload]>),
     /// The path is one that is tried in the hope that it was forgotten.
     Probe,
+    /// The response is made of records, and large.
+    Records,
     /// The longest run of equal characters among a request's values.
     Run(u32),
+    /// A session ended, or a cookie for one was given out.
+    Session(logout::Session),
     /// Ids that the response showed, and whose the thing is.
     Shown(Box<disclosure::Shown>),
     /// The User-Agent names a tool that looks for faults.

@@ -259,7 +259,7 @@ impl State {
 impl Judge for State {
     fn apply(&mut self, visit: &Visit, findings: &mut Findings<'_>) {
         // Whoever has no valid token asks for nothing yet: that is a refusal of the token, not of the object.
-        let is_unknown = visit.context.status == Some(401);
+        let is_unknown = visit.context.status == Some(401) || visit.outcome == Outcome::SentToLogin;
         // A redirection says neither: it may lead to the object or to a log-in.
         let is_answer = matches!(visit.context.status, Some(200..=299 | 304))
             || matches!(visit.outcome, Outcome::Refused | Outcome::NotFound);

@@ -83,7 +83,7 @@ impl Judge for State {
             }
             return;
         }
-        if visit.outcome != Outcome::Refused || is_login(visit) || self.is_stale(visit) {
+        if !is_refused(visit) || is_login(visit) || self.is_stale(visit) {
             return;
         }
         let Limits { burst, different: least, window } = self.limits;
@@ -146,6 +146,11 @@ fn keep(times: &mut Vec<Timestamp>, time: Timestamp, most: usize) {
     times.push(time);
 }
 
+/// A page that sends whoever comes without a session to the login does what it is for: only credentials are refused so.
+fn is_refused(visit: &Visit) -> bool {
+    visit.outcome == Outcome::Refused || visit.outcome == Outcome::SentToLogin && visit.credential.is_some()
+}
+
 /// Whether this asks for a credential rather than uses one.
 fn is_login(visit: &Visit) -> bool {
     visit.credential.is_none() && visit.context.method.as_deref() == Some("POST")
@@ -169,6 +174,9 @@ mod tests {
         assert_eq!(judge(&REFUSALS, burst).0.len(), 21);
         let slow = (0..40).map(|n| with(n, n as f64 * 10.0, 401));
         assert!(judge(&REFUSALS, slow).0.is_empty());
+        // Made-up sessions that are sent to the login each time.
+        let sent_on = (0..40).map(|n| Visit { outcome: Outcome::SentToLogin, ..with(n, n as f64, 302) });
+        assert_eq!(judge(&REFUSALS, sent_on).0.len(), 21);
     }
 
     #[test]
@@ -176,6 +184,13 @@ mod tests {
         let worked = (0..60).map(|n| with(n, 0.0, 200));
         let stale = (0..180).map(|n| with(n % 60, 500.0 + n as f64 / 10.0, 401));
         assert!(judge(&REFUSALS, worked.chain(stale)).0.is_empty());
+        // A crawler without a session is sent to the login from everywhere.
+        let crawler = (0..100).map(|n| {
+            let mut visit = at(n as f64, visit("10.0.0.1", &format!("/page{n}"), 302));
+            visit.outcome = Outcome::SentToLogin;
+            visit
+        });
+        assert!(judge(&REFUSALS, crawler).0.is_empty());
         let program = (0..500).map(|n| with(7, n as f64, 401));
         assert!(judge(&REFUSALS, program).0.is_empty());
     }

@@ -19,8 +19,8 @@ use population::Population;
 
 use super::bounded::Bounded;
 use super::login::{Attempt, AttemptKind, Verdict};
-use super::{Behaviour, Fact, Findings, Judge, Seen};
-use crate::finding::{Confidence, Detector, Family, Finding, Severity, Subject};
+use super::{Behaviour, Fact, Findings, Judge, Principals, Seen};
+use crate::finding::{Confidence, Detector, Evidence, Family, Finding, Location, Severity, Subject};
 use crate::inspect::Settings;
 use crate::knob::knobs;
 use crate::observation::ExchangeContext;
@@ -108,7 +108,7 @@ pub(crate) static STUFFING: Behaviour = Behaviour {
     detectors: &[&BRUTE_FORCE, &COMPROMISED, &DISTRIBUTED, &MANY_ACCOUNTS, &MISSING_CONTROL, &SPRAYING],
     knobs: &[&Limits::KNOBS],
     observe: |_: &mut Seen<'_>| {},
-    state: Some(|settings: &Settings| Box::new(State::new(Limits::of(settings)))),
+    state: Some(|settings: &Settings| Box::new(State::new(settings))),
 };
 
 knobs! {
@@ -159,6 +159,8 @@ struct State {
     accounts: Bounded<(Hash, Hash), Account>,
     secrets: Bounded<(Hash, Hash), Secret>,
     population: Population,
+    /// What accounts are called that were entered.
+    names: Principals,
 }
 
 /// What one client tried at one server.
@@ -238,9 +240,11 @@ impl Few {
 }
 
 impl State {
-    fn new(limits: Limits) -> Self {
+    fn new(settings: &Settings) -> Self {
+        let limits = Limits::of(settings);
         Self {
             limits,
+            names: Principals::new(settings.principal_key),
             clients: Bounded::new(CLIENTS),
             accounts: Bounded::new(ACCOUNTS),
             secrets: Bounded::new(SECRETS),
@@ -281,6 +285,7 @@ impl Judge for State {
             + self.accounts.iter().map(|(_, value)| account(value)).sum::<usize>()
             + self.secrets.iter().map(|(_, value)| secret(value)).sum::<usize>()
             + self.population.footprint()
+            + 100 * self.names.named.len()
     }
 
     fn forgotten(&self) -> u64 {
@@ -478,15 +483,21 @@ impl State {
                 client.closed.told()
             ),
         };
-        say(
-            visit,
-            findings,
-            &COMPROMISED,
-            "success_after_failures",
-            Subject::ClientAtEndpoint,
-            Severity::Critical,
-            because,
-        );
+        let rule = "success_after_failures";
+        let finding = Finding {
+            evidence: vec![self.named(attempt.lasting.unwrap_or(name))],
+            ..told(&COMPROMISED, rule, Subject::ClientAtEndpoint, Severity::Critical, because)
+        };
+        emit(visit, findings, finding);
+    }
+
+    /// Which account it is: with the installation's key its hash, the same as that of the principal of this name, and
+    /// otherwise a number.
+    fn named(&mut self, account: Hash) -> Evidence {
+        let name = self.names.name(account);
+        let value_hash = (!name.starts_with('#')).then(|| name.to_string());
+        let location = Location { part: "request".to_owned(), path: None, offset: 0 };
+        Evidence { kind: "account".to_owned(), location, masked: format!("account {name}"), value_hash }
     }
 }
 
@@ -512,11 +523,21 @@ fn say(
     severity: Severity,
     because: String,
 ) {
-    let finding = Finding {
-        confidence: Confidence::High,
-        because: Some(because),
-        ..Finding::new(detector, rule, subject, severity)
-    };
+    emit(visit, findings, told(detector, rule, subject, severity, because));
+}
+
+fn told(
+    detector: &'static Detector,
+    rule: &'static str,
+    subject: Subject,
+    severity: Severity,
+    because: String,
+) -> Finding {
+    let finding = Finding::new(detector, rule, subject, severity);
+    Finding { confidence: Confidence::High, because: Some(because), ..finding }
+}
+
+fn emit(visit: &Visit, findings: &mut Findings<'_>, finding: Finding) {
     // Basic authentication names whom it wants to be; who it is, is the client.
     let context = ExchangeContext { principal: None, ..visit.context.clone() };
     findings.with_context(visit, context, finding);

@@ -139,7 +139,14 @@ mod tests {
     fn asked(number: u64, answer: u64, kind: AttemptKind, verdict: Verdict) -> Visit {
         let mut visit = at(number as f64, visit("10.0.0.1", "/login", 401));
         let account = Some(Hash(number));
-        visit.facts.push(Fact::Login(Attempt { account, secret: None, kind, verdict, answer: Hash(answer) }));
+        visit.facts.push(Fact::Login(Attempt {
+            account,
+            lasting: account,
+            secret: None,
+            kind,
+            verdict,
+            answer: Hash(answer),
+        }));
         visit
     }
 

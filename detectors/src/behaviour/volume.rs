@@ -91,7 +91,7 @@ struct Received {
 
 /// Clients by the order of magnitude of what they received: at n those with less than 2ⁿ.
 #[derive(Default)]
-struct Usual([u32; MAGNITUDES]);
+pub(super) struct Usual([u32; MAGNITUDES]);
 
 const MAGNITUDES: usize = 24;
 
@@ -100,7 +100,8 @@ impl Usual {
         self.0.get_mut((64 - count.leading_zeros() as usize).min(MAGNITUDES - 1))
     }
 
-    fn moves(&mut self, from: u64, to: u64) {
+    /// A client that had received `from` has received `to` now.
+    pub(super) fn moves(&mut self, from: u64, to: u64) {
         if let Some(place) = self.place(from).filter(|_| from > 0) {
             *place = place.saturating_sub(1);
         }
@@ -110,7 +111,7 @@ impl Usual {
     }
 
     /// How many others there are than one with `own`, and what 99 % of them stay below.
-    fn others(&self, own: u64) -> (u32, u64) {
+    pub(super) fn others(&self, own: u64) -> (u32, u64) {
         let at = (64 - own.leading_zeros() as usize).min(MAGNITUDES - 1);
         let counts = self.0.iter().enumerate().map(|(n, count)| count.saturating_sub(u32::from(n == at)));
         let all: u32 = counts.clone().fold(0, u32::saturating_add);

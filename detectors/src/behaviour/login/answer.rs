@@ -93,7 +93,7 @@ fn html(content: &[u8]) -> Verdict {
 }
 
 /// What the names and values of an answer say.
-fn told(form: Form, content: &[u8]) -> Verdict {
+pub(super) fn told(form: Form, content: &[u8]) -> Verdict {
     let (mut failed, mut limited, mut passed) = (false, false, false);
     pairs::pairs(form, content, NAMES, |name, value| {
         let mut short = [0; 24];

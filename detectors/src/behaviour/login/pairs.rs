@@ -189,8 +189,16 @@ pub(crate) fn arguments<'a>(document: &'a [u8], limit: usize, each: &mut impl Fn
 
 /// A text in the form in which it is compared: percent-encoding undone, letters of ASCII small, no space around it.
 pub(crate) fn same_text(text: &[u8]) -> Cow<'_, [u8]> {
-    let text = text.trim_ascii();
-    if !text.iter().any(|octet| matches!(octet, b'%' | b'+') || octet.is_ascii_uppercase()) {
+    undone(text.trim_ascii(), |octet| octet.to_ascii_lowercase())
+}
+
+/// A text with its percent-encoding undone.
+pub(crate) fn decoded(text: &[u8]) -> Cow<'_, [u8]> {
+    undone(text, |octet| octet)
+}
+
+fn undone(text: &[u8], form: fn(u8) -> u8) -> Cow<'_, [u8]> {
+    if !text.iter().any(|octet| *octet == b'%' || form(*octet) != *octet) {
         return Cow::Borrowed(text);
     }
     let mut out = Vec::with_capacity(text.len());
@@ -200,11 +208,11 @@ pub(crate) fn same_text(text: &[u8]) -> Cow<'_, [u8]> {
         let encoded = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
         match encoded.filter(|_| *first == b'%') {
             Some(octet) => {
-                out.push(octet.to_ascii_lowercase());
+                out.push(form(octet));
                 rest = &behind[2..];
             }
             None => {
-                out.push(first.to_ascii_lowercase());
+                out.push(form(*first));
                 rest = behind;
             }
         }

@@ -378,6 +378,62 @@ pub(super) fn says_failure(text: &[u8]) -> bool {
     says(text, &FAILURES)
 }
 
+/// Words in an answer that say: not without logging in, or not you.
+const DENIALS: [&[u8]; 20] = [
+    b"unauthor",
+    b"notauthor",
+    b"unauthent",
+    b"notauthent",
+    b"authenticationrequired",
+    b"notloggedin",
+    b"loginrequired",
+    b"pleaselogin",
+    b"pleasesignin",
+    b"mustlogin",
+    b"mustbeloggedin",
+    b"invalidtoken",
+    b"tokeninvalid",
+    b"tokenexpired",
+    b"tokenhasexpired",
+    b"sessionexpired",
+    b"accessdenied",
+    b"permissiondenied",
+    b"forbidden",
+    b"nichtangemeldet",
+];
+
+/// Whether a text says that somebody may not, or has to log in first.
+pub(super) fn says_denied(text: &[u8]) -> bool {
+    says(text, &DENIALS)
+}
+
+/// Words of a path that are those of a page to log in at, and of nothing else.
+const LOGIN_PAGES: [&[u8]; 18] = [
+    b"login",
+    b"logon",
+    b"signin",
+    b"signon",
+    b"anmeld",
+    b"einlogg",
+    b"connexion",
+    b"seconnecter",
+    b"iniciarsesion",
+    b"accedi",
+    b"inlogg",
+    b"aanmeld",
+    b"logowanie",
+    b"zaloguj",
+    b"loggain",
+    b"kirjaudu",
+    b"unauthorized",
+    b"oauth2",
+];
+
+/// Whether a segment of a path names a page to log in at.
+pub(super) fn is_login_word(segment: &[u8]) -> bool {
+    says(segment, &LOGIN_PAGES)
+}
+
 /// Whether a text says that somebody tried too often.
 pub(super) fn says_limit(text: &[u8]) -> bool {
     says(text, &LIMITS)

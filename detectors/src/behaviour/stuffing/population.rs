@@ -3,7 +3,9 @@
 //! Clients of a login are sorted into slices: those of one program (User-Agent), of one order of fields, of one address
 //! block. Where nearly all clients of a slice fail to get in while those outside of it succeed, far beyond chance, the
 //! slice's clients are told, and nobody else. A fault of the server, or of everyone's app, fails inside and outside alike.
-//! Without a slice that stands out, the clients of five minutes are compared with those of all other times.
+//! Without a slice that stands out, the clients of five minutes are compared with those of all other times, and with those of
+//! the same hour on earlier days: at night few people mistype, and many at nine. The hour is a comparison and no slice of its
+//! own, since everybody whom the window holds came in the same one. Who was told is no part of what is usual then.
 //!
 //! A client counts as failing while it failed and did not get in. Judgement waits [`PATIENCE`], so that people who mistype
 //! are no part of it.
@@ -66,6 +68,15 @@ struct Login {
     all: Tally,
     /// Clients that came before the window.
     before: Tally,
+    /// The same by the hour of the day (UTC), without those who were told.
+    hours: [Tally; HOURS],
+}
+
+const HOURS: usize = 24;
+
+/// The hour of the day of a time that is counted in five minutes.
+fn hour(five_minutes: i64) -> usize {
+    usize::try_from(five_minutes.div_euclid(12).rem_euclid(HOURS as i64)).unwrap_or(0)
 }
 
 struct Client {
@@ -238,13 +249,20 @@ impl Login {
         let slice = client.slices.into_iter().find(|slice| matches!(slice, Slice::Time(_)))?;
         let inside = self.slices.get(&slice).copied()?;
         // An attack that goes on for longer is in the other times, too, and not in those before the window.
-        let others = [self.all.without(inside).and(self.before), self.before];
-        let usual = others.into_iter().find(|usual| usual.clients >= USUAL && inside.stands_out(*usual))?;
+        let Slice::Time(time) = slice else { return None };
+        let at_this_hour = self.hours.get(hour(time)).copied().unwrap_or_default();
+        let others = [
+            (self.all.without(inside).and(self.before), "at other times"),
+            (self.before, "at other times"),
+            (at_this_hour, "at this hour of earlier days"),
+        ];
+        let (usual, when) =
+            others.into_iter().find(|(usual, _)| usual.clients >= USUAL && inside.stands_out(*usual))?;
         // Others get in at the same time: it is not the server that fails.
         let is_many = inside.failing >= FAILING_ALIKE.max(failing) && inside.entering() >= OTHERS;
         is_many.then(|| {
             let because = format!(
-                "Of {} clients {} {} did not get in; of {} at other times {} did not.",
+                "Of {} clients {} {} did not get in; of {} {when} {} did not.",
                 inside.clients,
                 slice.noun(),
                 inside.failing,
@@ -303,11 +321,15 @@ impl Login {
     }
 
     fn drop_oldest(&mut self) {
-        let Some((_, address)) = self.arrivals.pop_front() else { return };
+        let Some((arrived, address)) = self.arrivals.pop_front() else { return };
         let Some(client) = self.clients.remove(&address) else { return };
         let failing = u32::from(client.is_failing());
         self.before.clients = self.before.clients.saturating_add(1);
         self.before.failing = self.before.failing.saturating_add(failing);
+        let at_this_hour = self.hours.get_mut(hour(arrived.as_nanos() / FIVE_MINUTES)).filter(|_| !client.is_told);
+        if let Some(usual) = at_this_hour {
+            *usual = usual.and(Tally { clients: 1, failing });
+        }
         Self::add(&mut self.slices, &mut self.all, &client.slices, |tally| {
             *tally = tally.without(Tally { clients: 1, failing });
         });

@@ -11,7 +11,7 @@ fn attempt(client: &str, account: u64, secret: u64, verdict: Verdict) -> Visit {
 fn kind(client: &str, account: u64, secret: u64, verdict: Verdict, kind: AttemptKind) -> Visit {
     let mut visit = visit(client, "/login", if verdict == Out { 401 } else { 200 });
     let (account, secret) = (Some(Hash(account)), Some(Hash(secret)));
-    visit.facts.push(Fact::Login(Attempt { account, secret, kind, verdict, answer: Hash(0) }));
+    visit.facts.push(Fact::Login(Attempt { account, lasting: account, secret, kind, verdict, answer: Hash(0) }));
     visit
 }
 
@@ -185,4 +185,66 @@ fn state_is_bounded_and_attacks_are_found_among_a_million_clients_and_accounts()
         assert!(told.contains(&(name, Severity::High)), "{told:?}");
     }
     assert!(observations.iter().all(|observation| observation.context.client.ip().to_string().starts_with("192.0.2.")));
+}
+
+/// How the accounts are called that a list entered, with and without a key.
+fn entered(principal_key: Option<[u8; 32]>) -> Vec<(String, Option<String>)> {
+    let mut state = State::new(&Settings { principal_key, ..Settings::default() });
+    let mut named = Vec::new();
+    for n in 0..60 {
+        let visit = at(n as f64, attempt("10.0.0.1", n, 1_000 + n, if n >= 58 { In } else { Out }));
+        let mut take = |observation: Observation| {
+            let evidence = observation.findings.into_iter().flat_map(|finding| finding.evidence);
+            named.extend(evidence.map(|evidence| (evidence.masked, evidence.value_hash)));
+        };
+        state.apply(&visit, &mut Findings { emit: &mut take });
+    }
+    named
+}
+
+#[test]
+fn entered_accounts_have_numbers_without_a_key_and_hashes_with_one() {
+    assert_eq!(entered(None), [("account #1".to_owned(), None), ("account #2".to_owned(), None)]);
+    let hashed = entered(Some([3; 32]));
+    let of = |account| Principals::new(Some([3; 32])).name(Hash(account)).to_string();
+    let expected = [58, 59].map(|account| (format!("account {}", of(account)), Some(of(account))));
+    assert_eq!(hashed, expected);
+}
+
+#[test]
+fn many_failures_at_an_hour_at_which_nobody_fails() {
+    const HOUR: f64 = 3_600.0;
+    let mut clients = 0_u32;
+    let mut logins = |when: f64, count: u32, failing: u32| -> Vec<Visit> {
+        let one = |n: u32| {
+            clients += 1;
+            let mut visit = attempt(
+                &std::net::Ipv4Addr::from(0x0a00_0000 + clients * 0x0001_0100).to_string(),
+                u64::from(clients),
+                u64::from(clients),
+                if n < failing { Out } else { In },
+            );
+            (visit.agent, visit.shape) = (Hash(u64::from(clients)), Hash(u64::from(clients)));
+            at(when + f64::from(n), visit)
+        };
+        (0..count).map(one).collect()
+    };
+    // By day half of them mistype and give up; at night few come, and get in.
+    let days = |logins: &mut dyn FnMut(f64, u32, u32) -> Vec<Visit>, nights: u32| -> Vec<Visit> {
+        (0..3)
+            .flat_map(|day| {
+                let night = logins(f64::from(day) * 24.0 * HOUR + 3.0 * HOUR, nights, 0);
+                let noon = logins(f64::from(day) * 24.0 * HOUR + 12.0 * HOUR, 100, 50);
+                night.into_iter().chain(noon)
+            })
+            .collect()
+    };
+    let attack = |logins: &mut dyn FnMut(f64, u32, u32) -> Vec<Visit>| logins(75.0 * HOUR, 50, 38);
+    let known = days(&mut logins, 15).into_iter().chain(attack(&mut logins));
+    let told = found(known);
+    assert!(!told.is_empty());
+    let because = told[0].findings[0].because.clone().unwrap();
+    assert!(because.ends_with("of 45 at this hour of earlier days 0 did not."), "{because}");
+    let unknown = days(&mut logins, 0).into_iter().chain(attack(&mut logins));
+    assert!(found(unknown).is_empty());
 }
