@@ -13,6 +13,7 @@ mod listing;
 mod manual;
 pub mod moment;
 mod outputs;
+mod patience;
 mod query;
 mod read;
 mod run;

@@ -45,6 +45,8 @@ struct Reading {
     highest: Option<Severity>,
     unreadable: usize,
     store: Option<Keeping>,
+    /// Stops reading, and waiting for the store; a failed output stops reading alone.
+    interrupted: Arc<AtomicBool>,
 }
 
 impl Reading {
@@ -72,11 +74,12 @@ impl Reading {
         let mut settings = super::worker_settings(&args.analysis, config, &keys).map_err(usage)?;
         settings.log = (exchanges != Destination::Nowhere).then_some(targets);
         settings.http.hash_content = args.hash_content;
+        let interrupted = Arc::new(AtomicBool::new(false));
         let store = match &args.store {
             None => Ok(None),
             Some(named) => {
                 let choice = storing::choose(named.as_ref(), &args.password, &config.store).map_err(usage)?;
-                Keeping::start(&choice.unwrap_or(Choice::Embedded), config)
+                Keeping::start(&choice.unwrap_or(Choice::Embedded), config, interrupted.clone())
             }
         };
         let store = store.map_err(|line| (Exit::Failed, line))?;
@@ -106,15 +109,14 @@ impl Reading {
             highest: None,
             unreadable: 0,
             store,
+            interrupted,
         })
     }
 
     fn run(mut self, args: &ReadArgs) -> Exit {
         let stop = Arc::new(AtomicBool::new(false));
-        // Stops reading, and waiting for the store; a failed output stops reading alone.
-        let interrupted = Arc::new(AtomicBool::new(false));
         if let Err(error) =
-            signals::stop_on_signal(stop.clone()).and_then(|()| signals::stop_on_signal(interrupted.clone()))
+            signals::stop_on_signal(stop.clone()).and_then(|()| signals::stop_on_signal(self.interrupted.clone()))
         {
             tell(&format!("warning: an interrupt will end this without a summary: {error}"));
         }
@@ -144,7 +146,7 @@ impl Reading {
         }
         let mut exit = Exit::Fine;
         if let Some(store) = self.store.take()
-            && let Err(line) = store.finish(&interrupted)
+            && let Err(line) = store.finish()
         {
             tell(&line);
             exit = Exit::Failed;
@@ -188,7 +190,7 @@ impl Reading {
 
     fn alert(&mut self, revision: Revision) {
         self.highest = self.highest.max(Some(revision.severity));
-        if let Some(store) = &self.store {
+        if let Some(store) = &mut self.store {
             store.keep(&revision);
         }
         match &mut self.table {

@@ -37,7 +37,8 @@ The configuration of the machine only says where the store and the state directo
 alerts anywhere. One that is named with --config counts as a whole.
 
 Exit status: 0 fine (also: a truncated last record, an unknown link type, no HTTP at all, each with a warning);
-1 a file without a readable record, or an output failed; 2 usage; 3 findings at or above --fail-on, and all else fine.")]
+1 a file without a readable record, an output failed, or the store gave no sign of itself for a minute while it was waited for;
+2 usage; 3 findings at or above --fail-on, and all else fine.")]
     Read(ReadArgs),
     /// Be the sensor: capture, detect, tell
     #[command(after_help = "\
