@@ -22,8 +22,9 @@ use crate::{alert, worker};
 /// The sensor's name in the alerts of `read`: the same everywhere, so that a capture gives the same alerts on any machine.
 const SENSOR: &str = "read";
 
-pub(super) fn run(args: &ReadArgs, config: &Config) -> Exit {
-    match Reading::prepare(args, config) {
+/// Reads captures. `see` is shown each alert.
+pub(super) fn run(args: &ReadArgs, config: &Config, see: &mut dyn FnMut(&Revision)) -> Exit {
+    match Reading::prepare(args, config, see) {
         Ok(reading) => reading.run(args),
         Err((exit, line)) => {
             tell(&line);
@@ -33,7 +34,7 @@ pub(super) fn run(args: &ReadArgs, config: &Config) -> Exit {
 }
 
 /// Everything that takes what is told.
-struct Reading {
+struct Reading<'a> {
     settings: worker::Settings,
     assessor: Assessor,
     alerts: Output,
@@ -47,10 +48,11 @@ struct Reading {
     store: Option<Keeping>,
     /// Stops reading, and waiting for the store; a failed output stops reading alone.
     interrupted: Arc<AtomicBool>,
+    see: &'a mut dyn FnMut(&Revision),
 }
 
-impl Reading {
-    fn prepare(args: &ReadArgs, config: &Config) -> Result<Self, (Exit, String)> {
+impl<'a> Reading<'a> {
+    fn prepare(args: &ReadArgs, config: &Config, see: &'a mut dyn FnMut(&Revision)) -> Result<Self, (Exit, String)> {
         let usage = |line: String| (Exit::Usage, line);
         let exchanges = args.exchanges.clone().unwrap_or(Destination::Nowhere);
         let stats = args.stats.clone().unwrap_or(Destination::Nowhere);
@@ -110,6 +112,7 @@ impl Reading {
             unreadable: 0,
             store,
             interrupted,
+            see,
         })
     }
 
@@ -190,6 +193,7 @@ impl Reading {
 
     fn alert(&mut self, revision: Revision) {
         self.highest = self.highest.max(Some(revision.severity));
+        (self.see)(&revision);
         if let Some(store) = &mut self.store {
             store.keep(&revision);
         }
