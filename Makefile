@@ -20,21 +20,12 @@ help: ## say what can be made
 # Where the demo keeps its history.
 DEMO_STATE := target/demo
 
-demo: ## build apitap, show the alerts of some real captures, and ask their history
+demo: ## build apitap, and see it at work: a shop on loopback, its customers, its attackers, and the alerts as they come
 	@.ci/packages $(BUILD_PACKAGES) npm=npm
 	@deploy/libchdb/install
 	cargo build $(CARGO_FLAGS) --bin apitap
 	@rm -rf $(DEMO_STATE)
-	@echo; echo "apitap read tests/cases/demo/*.pcap --state $(DEMO_STATE) --store"
-	@target/ci/apitap read tests/cases/demo/*.pcap --format table --state $(DEMO_STATE) --store
-	@echo; echo "apitap alerts stats --state $(DEMO_STATE) --since 2013-01-01"
-	@target/ci/apitap alerts stats --state $(DEMO_STATE) --since 2013-01-01 --format table
-	@printf '%s\n' '' 'The alerts are in the embedded store now. Ask it:' \
-	  '  alias apitap=$$PWD/target/ci/apitap' \
-	  '  apitap alerts --state $(DEMO_STATE) --severity high' \
-	  '  apitap alerts show ID --state $(DEMO_STATE)' \
-	  "  apitap query 'SELECT family, count() FROM apitap.alert_revisions GROUP BY family' --state $(DEMO_STATE)" \
-	  '  apitap verify --state $(DEMO_STATE)'
+	target/ci/apitap demo --once --state $(DEMO_STATE)
 
 test: ## format, lints, all suites; licences and advisories where cargo-deny is installed
 	@.ci/packages $(TEST_PACKAGES)

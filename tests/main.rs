@@ -8,6 +8,8 @@ mod cases;
 mod cli;
 /// A larger corpus, where one is given.
 mod corpus;
+/// The demo: a shop, its customers and its attackers.
+mod demo;
 /// What is in deploy/ fits the program.
 mod deploy;
 /// The page about detectors says what they say.

@@ -6,6 +6,7 @@ mod charts;
 mod check;
 mod classify;
 mod csv;
+mod demo;
 mod hardening;
 pub mod jsonl;
 mod keeping;
@@ -13,6 +14,7 @@ mod listing;
 mod manual;
 pub mod moment;
 mod outputs;
+mod patience;
 mod query;
 mod read;
 mod run;
@@ -82,7 +84,8 @@ pub fn run(command_line: &Apitap) -> Exit {
         }
     };
     match &command_line.command {
-        Command::Read(args) => read::run(args, &config),
+        Command::Demo(args) => demo::run(args, &config),
+        Command::Read(args) => read::run(args, &config, &mut |_| {}),
         Command::Run(args) => {
             start_log();
             run::run(args, &config)
@@ -107,6 +110,8 @@ fn configuration(command: &Command, common: &Common) -> Result<Config, ConfigErr
                 .map(|Config { store, state, .. }| Config { store, state, ..Config::default() })
                 .unwrap_or_default()
         }
+        // It is the same everywhere, and leaves the machine's own sensor alone.
+        (None, Command::Demo(_)) => Config::default(),
         (None, _) => Config::installed()?.unwrap_or_default(),
     };
     Ok(overlaid(config, common))

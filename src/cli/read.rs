@@ -22,8 +22,9 @@ use crate::{alert, worker};
 /// The sensor's name in the alerts of `read`: the same everywhere, so that a capture gives the same alerts on any machine.
 const SENSOR: &str = "read";
 
-pub(super) fn run(args: &ReadArgs, config: &Config) -> Exit {
-    match Reading::prepare(args, config) {
+/// Reads captures. `see` is shown each alert.
+pub(super) fn run(args: &ReadArgs, config: &Config, see: &mut dyn FnMut(&Revision)) -> Exit {
+    match Reading::prepare(args, config, see) {
         Ok(reading) => reading.run(args),
         Err((exit, line)) => {
             tell(&line);
@@ -33,7 +34,7 @@ pub(super) fn run(args: &ReadArgs, config: &Config) -> Exit {
 }
 
 /// Everything that takes what is told.
-struct Reading {
+struct Reading<'a> {
     settings: worker::Settings,
     assessor: Assessor,
     alerts: Output,
@@ -45,10 +46,13 @@ struct Reading {
     highest: Option<Severity>,
     unreadable: usize,
     store: Option<Keeping>,
+    /// Stops reading, and waiting for the store; a failed output stops reading alone.
+    interrupted: Arc<AtomicBool>,
+    see: &'a mut dyn FnMut(&Revision),
 }
 
-impl Reading {
-    fn prepare(args: &ReadArgs, config: &Config) -> Result<Self, (Exit, String)> {
+impl<'a> Reading<'a> {
+    fn prepare(args: &ReadArgs, config: &Config, see: &'a mut dyn FnMut(&Revision)) -> Result<Self, (Exit, String)> {
         let usage = |line: String| (Exit::Usage, line);
         let exchanges = args.exchanges.clone().unwrap_or(Destination::Nowhere);
         let stats = args.stats.clone().unwrap_or(Destination::Nowhere);
@@ -72,11 +76,12 @@ impl Reading {
         let mut settings = super::worker_settings(&args.analysis, config, &keys).map_err(usage)?;
         settings.log = (exchanges != Destination::Nowhere).then_some(targets);
         settings.http.hash_content = args.hash_content;
+        let interrupted = Arc::new(AtomicBool::new(false));
         let store = match &args.store {
             None => Ok(None),
             Some(named) => {
                 let choice = storing::choose(named.as_ref(), &args.password, &config.store).map_err(usage)?;
-                Keeping::start(&choice.unwrap_or(Choice::Embedded), config)
+                Keeping::start(&choice.unwrap_or(Choice::Embedded), config, interrupted.clone())
             }
         };
         let store = store.map_err(|line| (Exit::Failed, line))?;
@@ -106,15 +111,15 @@ impl Reading {
             highest: None,
             unreadable: 0,
             store,
+            interrupted,
+            see,
         })
     }
 
     fn run(mut self, args: &ReadArgs) -> Exit {
         let stop = Arc::new(AtomicBool::new(false));
-        // Stops reading, and waiting for the store; a failed output stops reading alone.
-        let interrupted = Arc::new(AtomicBool::new(false));
         if let Err(error) =
-            signals::stop_on_signal(stop.clone()).and_then(|()| signals::stop_on_signal(interrupted.clone()))
+            signals::stop_on_signal(stop.clone()).and_then(|()| signals::stop_on_signal(self.interrupted.clone()))
         {
             tell(&format!("warning: an interrupt will end this without a summary: {error}"));
         }
@@ -144,7 +149,7 @@ impl Reading {
         }
         let mut exit = Exit::Fine;
         if let Some(store) = self.store.take()
-            && let Err(line) = store.finish(&interrupted)
+            && let Err(line) = store.finish()
         {
             tell(&line);
             exit = Exit::Failed;
@@ -188,7 +193,8 @@ impl Reading {
 
     fn alert(&mut self, revision: Revision) {
         self.highest = self.highest.max(Some(revision.severity));
-        if let Some(store) = &self.store {
+        (self.see)(&revision);
+        if let Some(store) = &mut self.store {
             store.keep(&revision);
         }
         match &mut self.table {

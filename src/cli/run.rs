@@ -36,7 +36,7 @@ const HEARTBEAT: Duration = Duration::from_secs(60);
 
 pub(super) fn run(args: &RunArgs, config: &Config) -> Exit {
     match start(args, config) {
-        Ok(running) => running.until_the_end(),
+        Ok(running) => running.until_the_end(|_| {}),
         Err((exit, line)) => {
             tell(&line);
             exit
@@ -44,8 +44,10 @@ pub(super) fn run(args: &RunArgs, config: &Config) -> Exit {
     }
 }
 
-struct Running {
+/// The sensor at work.
+pub(super) struct Running {
     sensor: Sensor,
+    stop: Arc<AtomicBool>,
     health: Arc<HealthTable>,
     /// Set at the end.
     alerts: Arc<OnceLock<(alert::Counters, Vec<Applied>)>>,
@@ -56,7 +58,8 @@ struct Running {
     format: Format,
 }
 
-fn start(args: &RunArgs, config: &Config) -> Result<Running, (Exit, String)> {
+/// Starts everything. The error says how to exit, and why in one line.
+pub(super) fn start(args: &RunArgs, config: &Config) -> Result<Running, (Exit, String)> {
     let usage = |line: String| (Exit::Usage, line);
     let failed = |error: std::io::Error| (Exit::Failed, error.to_string());
     let state = config.state_directory();
@@ -145,7 +148,7 @@ fn start(args: &RunArgs, config: &Config) -> Result<Running, (Exit, String)> {
     let default = if std::io::stdout().is_terminal() { Format::Table } else { Format::Jsonl };
     let format = args.format.or(config.output.format).unwrap_or(default);
     let started_at = moment::now().as_micros();
-    Ok(Running { sensor, health, alerts, revisions, runtime, store, started_at, format })
+    Ok(Running { sensor, stop, health, alerts, revisions, runtime, store, started_at, format })
 }
 
 /// The store that was asked for; without a word about it the embedded one, if it can be had.
@@ -214,7 +217,13 @@ async fn changed(store: &mut Option<Store>) {
 }
 
 impl Running {
-    fn until_the_end(mut self) -> Exit {
+    /// Setting it ends the sensor in order.
+    pub(super) fn stop(&self) -> Arc<AtomicBool> {
+        self.stop.clone()
+    }
+
+    /// Prints and stores alerts until the sensor is stopped. `see` is shown each one that would be printed, in that order.
+    pub(super) fn until_the_end(mut self, mut see: impl FnMut(&Revision)) -> Exit {
         let mut failure = None;
         let mut reach = Reach::Unknown;
         self.runtime.block_on(async {
@@ -227,14 +236,16 @@ impl Running {
             loop {
                 tokio::select! {
                     revision = self.revisions.recv() => match revision {
-                        // A reader that went away ends the printing, not the sensor: there are other outputs.
-                        Some(revision) if failure.is_none() => {
-                            failure = print(&revision, self.format).err();
-                            if let Some(error) = &failure {
-                                tracing::error!("alerts are no longer written to standard output: {error}");
+                        Some(revision) => {
+                            see(&revision);
+                            // A reader that went away ends the printing, not the sensor: there are other outputs.
+                            if failure.is_none() {
+                                failure = print(&revision, self.format).err();
+                                if let Some(error) = &failure {
+                                    tracing::error!("alerts are no longer written to standard output: {error}");
+                                }
                             }
                         }
-                        Some(_) => {}
                         None => break,
                     },
                     _ = heartbeat.tick() => {

@@ -1,5 +1,6 @@
 //! What the user may type.
 
+mod demo;
 mod face;
 mod history;
 mod sensor;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use apitap_detectors::finding::Severity;
 use clap::{Args, Parser, Subcommand};
 
+pub use demo::DemoArgs;
 pub use face::{CheckArgs, CompletionsArgs, ManArgs};
 pub use history::{AlertsArgs, AlertsCommand, ChangeArgs, FilterArgs, HistoryFormat, QueryArgs, ShowArgs, StatsArgs};
 pub use sensor::{AnalysisOptions, Destination, ReadArgs, RunArgs};
@@ -31,13 +33,23 @@ pub struct Apitap {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// See it at work: a shop on loopback, its customers, its attackers, and the alerts as they come
+    #[command(after_help = "\
+Captures on 'lo' the traffic of a shop that it serves itself, on a port of 127.0.0.1, and keeps the alerts in an embedded store of its
+own: in a fresh directory for temporary files, or in the one that --state names. At the end it says how to ask for them. Everybody in
+it is made up. Who may not capture sees recorded traffic instead. Without the engine's library nothing is stored, and a fresh
+directory is removed again. The machine's configuration does not count; one that is named with --config does, but for the store.
+
+Exit status: 0 fine; 1 an attack gave no alert, or something failed; 2 usage.")]
+    Demo(DemoArgs),
     /// Analyse capture files; stores nothing unless asked to
     #[command(after_help = "\
 The configuration of the machine only says where the store and the state directory are, for --store: so a capture gives the same
 alerts anywhere. One that is named with --config counts as a whole.
 
 Exit status: 0 fine (also: a truncated last record, an unknown link type, no HTTP at all, each with a warning);
-1 a file without a readable record, or an output failed; 2 usage; 3 findings at or above --fail-on, and all else fine.")]
+1 a file without a readable record, an output failed, or the store gave no sign of itself for a minute while it was waited for;
+2 usage; 3 findings at or above --fail-on, and all else fine.")]
     Read(ReadArgs),
     /// Be the sensor: capture, detect, tell
     #[command(after_help = "\

@@ -11,7 +11,7 @@ use super::store::{Password, StoreOptions};
 use crate::config::{Buffer, Checksums, Choice, Format, InspectLimit, Memory, Snaplen};
 
 /// How traffic is looked at.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 pub struct AnalysisOptions {
     /// What to make of wrong TCP checksums: 'auto' accepts them from a sender until it has shown a valid one (offloading
     /// senders never do) [default: auto]
