@@ -1,5 +1,9 @@
 //! What names in a body and words in a path mean for a login, in the larger languages.
 
+use std::sync::LazyLock;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
+
 /// What a name in a body stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Name {
@@ -301,15 +305,34 @@ const LOOKUPS: [&[u8]; 7] =
 pub(super) fn purpose(text: &[u8]) -> Purpose {
     let mut short = [0; 256];
     let Some(words) = plain(text.get(..256).unwrap_or(text), &mut short) else { return Purpose::default() };
-    let has = |part: &&[u8]| memchr::memmem::find(words, part).is_some();
-    Purpose {
-        is_login: LOGINS.iter().any(has),
-        is_code: CODE_PLACES.iter().any(has),
-        is_reset: RESETS.iter().any(has),
-        is_registration: REGISTRATIONS.iter().any(has),
-        is_lookup: LOOKUPS.iter().any(has),
+    let mut purpose = Purpose::default();
+    if let Some((automaton, says)) = PURPOSES.as_ref() {
+        for found in automaton.find_overlapping_iter(words) {
+            if let Some(say) = says.get(found.pattern().as_usize()) {
+                say(&mut purpose);
+            }
+        }
     }
+    purpose
 }
+
+type Words = &'static [&'static [u8]];
+type Say = fn(&mut Purpose);
+
+/// All words that say what an operation is for, and what each says. Every request's path is asked for all of them, so they
+/// are looked for together. A few dozen short words are no more than an automaton can have.
+static PURPOSES: LazyLock<Option<(AhoCorasick, Vec<Say>)>> = LazyLock::new(|| {
+    let lists: [(Words, Say); 5] = [
+        (&LOGINS, |purpose| purpose.is_login = true),
+        (&CODE_PLACES, |purpose| purpose.is_code = true),
+        (&RESETS, |purpose| purpose.is_reset = true),
+        (&REGISTRATIONS, |purpose| purpose.is_registration = true),
+        (&LOOKUPS, |purpose| purpose.is_lookup = true),
+    ];
+    let words = lists.iter().flat_map(|(list, _)| *list);
+    let says = lists.iter().flat_map(|(list, say)| list.iter().map(|_| *say)).collect();
+    Some((AhoCorasick::builder().kind(Some(AhoCorasickKind::DFA)).build(words).ok()?, says))
+});
 
 /// Words in an answer that say: not that one.
 const FAILURES: [&[u8]; 39] = [
@@ -494,5 +517,18 @@ mod tests {
         assert!(purpose(b"/auth/password/forgot").is_reset && purpose(b"/users/register").is_registration);
         assert!(purpose(b"/me/2fa/check").is_code && purpose(b"/users/check-email").is_lookup);
         assert_eq!(purpose(b"/orders/17"), Purpose::default());
+        type Says = fn(&Purpose) -> bool;
+        let lists: [(Words, Says); 5] = [
+            (&LOGINS, |purpose| purpose.is_login),
+            (&CODE_PLACES, |purpose| purpose.is_code),
+            (&RESETS, |purpose| purpose.is_reset),
+            (&REGISTRATIONS, |purpose| purpose.is_registration),
+            (&LOOKUPS, |purpose| purpose.is_lookup),
+        ];
+        for (words, says) in lists {
+            for word in words {
+                assert!(says(&purpose(&[b"/x", *word, b"y/"].concat())), "{}", String::from_utf8_lossy(word));
+            }
+        }
     }
 }
