@@ -21,6 +21,8 @@
 //! Bounds: [`WALKS`] walks of at most [`DISTINCT`] objects (2 KB each), the ledger's 6 MiB, and [`RESOURCES`] resources
 //! (300 octets each): 48 MB when all are full.
 
+use std::net::IpAddr;
+
 use super::bounded::Bounded;
 use super::disclosure::{self, Shown};
 use super::ledger::Ledger;
@@ -172,7 +174,8 @@ impl State {
     fn who(&self, actor: Actor) -> Hash {
         match actor {
             Actor::Principal(principal) => principal,
-            Actor::Client(address) => self.hashing.hash(address.to_string().as_bytes()),
+            Actor::Client(IpAddr::V4(address)) => self.hashing.hash(&address.octets()),
+            Actor::Client(IpAddr::V6(address)) => self.hashing.hash(&address.octets()),
         }
     }
 
