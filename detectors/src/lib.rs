@@ -5,6 +5,7 @@
 //! [`inspect::Inspector`]; what comes back are [`finding::Finding`]s, which hold masked evidence and never a value.
 
 pub mod behaviour;
+pub mod class;
 pub mod endpoint;
 mod evidence;
 pub mod exchange;
