@@ -38,9 +38,11 @@ const MAX_CLASS_NAME: usize = 40;
 /// How long a description may be, in bytes.
 const MAX_DESCRIPTION: usize = 500;
 /// The length of the shortest value that begins with a prefix, in bytes.
-pub(crate) const SHORTEST: usize = SHORTEST_PREFIX + 3;
+pub(crate) const SHORTEST: usize = SHORTEST_PREFIX + SHORTEST_FORMAT;
 /// The least that a prefix has, in bytes: three letters begin too many words.
 const SHORTEST_PREFIX: usize = 4;
+/// The least that a form has, in bytes.
+const SHORTEST_FORMAT: usize = 4;
 
 /// A class as it is written in the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -170,7 +172,7 @@ impl fmt::Display for Fault {
             ),
             Self::Format(name) => write!(
                 f,
-                "class '{name}': a format is 4 to {MAX_TEXT} printable ASCII characters, at least three of them '#' (a \
+                "class '{name}': a format is {SHORTEST_FORMAT} to {MAX_TEXT} printable ASCII characters, at least three of them '#' (a \
                  digit), '@' (a letter) or '*' (either); the others stand for themselves"
             ),
             Self::Description(name) => {
@@ -211,7 +213,10 @@ impl TryFrom<Unchecked> for Class {
         }) {
             return Err(Fault::Prefix(name));
         }
-        if format.as_ref().is_some_and(|format| !(4..=MAX_TEXT).contains(&format.len()) || !Form::is_one(format)) {
+        if format
+            .as_ref()
+            .is_some_and(|format| !(SHORTEST_FORMAT..=MAX_TEXT).contains(&format.len()) || !Form::is_one(format))
+        {
             return Err(Fault::Format(name));
         }
         if description.as_ref().is_some_and(|description| description.len() > MAX_DESCRIPTION) {
@@ -418,7 +423,7 @@ impl Classes {
     /// What is known of a type, built in or a class's.
     pub(crate) fn kind(self, entity: EntityType) -> &'static Kind {
         let own = (entity as usize).checked_sub(KINDS.len()).and_then(|slot| self.kinds().get(slot));
-        own.unwrap_or(entity.kind())
+        own.unwrap_or_else(|| entity.kind())
     }
 
     /// The names of fields that are known: the built-in ones, and those of the classes.
