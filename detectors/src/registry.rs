@@ -69,7 +69,7 @@ kinds! {
     PrivateKey = secret::private_key::PRIVATE_KEY,
     SlackToken = secret::slack_token::SLACK_TOKEN,
     StripeKey = secret::stripe_key::STRIPE_KEY,
-    ; // As many classes as the bits of a meaning leave room for, and three more kinds.
+    ; // What classes take, in the bits of a meaning that are left.
     Own1, Own2, Own3, Own4, Own5, Own6, Own7, Own8, Own9, Own10, Own11, Own12, Own13, Own14, Own15, Own16,
 }
 

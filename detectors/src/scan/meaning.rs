@@ -11,6 +11,8 @@ use crate::registry::SLOTS;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Meaning(u64);
 
+const _: () = assert!(EntityType::ALL.len() <= 57, "each kind and each class has a bit below those of no kind");
+
 impl Meaning {
     /// A payment card number.
     pub(crate) const CARD: Self = Self::of_type(EntityType::PaymentCard);

@@ -468,8 +468,8 @@ pub(super) fn cells(content: &[u8], range: std::ops::Range<usize>, layout: &Layo
 /// an identifier. What the configuration says of a name goes before what is built in.
 fn told(value: &Value<'_>, wanted: Meaning, in_text: bool) -> Option<(EntityType, usize)> {
     let vocabulary = value.near.layout().vocabulary();
-    let kinds = wanted.within(Meaning::CLASS).kinds().chain(wanted.without(Meaning::CLASS).kinds());
-    { kinds }.find_map(|number| {
+    let mut kinds = wanted.within(Meaning::CLASS).kinds().chain(wanted.without(Meaning::CLASS).kinds());
+    kinds.find_map(|number| {
         let entity = *EntityType::ALL.get(number)?;
         match vocabulary.kind(number)?.told {
             Told::NameAndForm(form) => form.end_of(value, in_text).map(|end| (entity, end)),
