@@ -230,6 +230,63 @@ fn a_threshold_changes_what_is_told_and_nothing_else() {
 }
 
 #[test]
+fn a_class_of_the_configuration_is_found_counted_and_masked() {
+    let scratch = Scratch::new("classes");
+    let class = "[[detectors.classes]]\nname = 'customer'\nfamily = 'pii'\nnames = ['customerId']\nformat = '#####'\n\
+                 severity = 'critical'\ndescription = 'Opens the door.'\n";
+    let path = scratch.file("apitap.toml", class.as_bytes());
+    let path = path.to_str().unwrap();
+    let read = |more: &[&str]| apitap(&[&["read", "--config", path], more].concat(), &[&demo()]);
+    let without = apitap(&["read", "--config", "/dev/null"], &[&demo()]);
+    let output = read(&[]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let is_own = |line: &&str| line.contains("\"detector\":\"pii.own.customer\"");
+    let (own, others): (Vec<_>, Vec<_>) = text(&output.stdout).lines().partition(is_own);
+    let ids = |lines: &mut dyn Iterator<Item = &str>| {
+        let ids = lines.map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["id"].to_string());
+        ids.collect::<Vec<_>>()
+    };
+    assert_eq!(ids(&mut others.into_iter()), ids(&mut text(&without.stdout).lines()), "others are as without it");
+    assert!(!own.is_empty());
+    for line in own {
+        let alert: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(alert["description"].as_str().unwrap().starts_with("Opens the door. "), "{alert}");
+        let masked = |text: &str| text.len() == 9 && text.starts_with("*******");
+        for evidence in alert["evidence"].as_array().unwrap() {
+            assert!(masked(evidence["masked"].as_str().unwrap()), "{evidence}");
+            assert_eq!(evidence["kind"], "own.customer");
+        }
+    }
+    let stats: serde_json::Value = serde_json::from_slice(&read(&["--stats", "-"]).stdout).unwrap();
+    assert!(stats["entities"]["own.customer"]["items"].as_u64().unwrap() > 10, "{stats}");
+    let only = read(&["--detectors", "pii.own.customer"]);
+    assert!(text(&only.stdout).lines().all(|line| is_own(&line)) && !only.stdout.is_empty());
+    assert_ends(&read(&["--detectors", "pii.own.custmer"]), 2, &["did you mean 'pii.own.customer'?"]);
+
+    let classify = |config: &str| {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_apitap"))
+            .args(["classify", "--config", config])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // A configuration that is wrong ends the program before it reads.
+        let _ = child.stdin.take().unwrap().write_all(b"{\"id\":1,\"body\":\"{\\\"customer_id\\\":40231}\"}\n");
+        child.wait_with_output().unwrap()
+    };
+    let answer = r#"{"id":1,"entities":[{"type":"own.customer","masked":"*******31","count":1}]}"#;
+    assert_eq!(text(&classify(path).stdout).trim_end(), answer);
+    assert_eq!(text(&classify("/dev/null").stdout).trim_end(), r#"{"id":1,"entities":[]}"#);
+    let wrong = scratch.file("wrong.toml", class.replace("names = ['customerId']\n", "").as_bytes());
+    assert_ends(
+        &classify(wrong.to_str().unwrap()),
+        2,
+        &["wrong.toml:1: class 'customer' has neither names nor prefix"],
+    );
+}
+
+#[test]
 fn options_of_the_analysis_are_those_of_commands_that_analyse() {
     for command in ["alerts", "query", "verify", "schema", "store", "check"] {
         assert_ends(&apitap(&[command, "--memory", "64M"], &[]), 2, &["'--memory'"]);

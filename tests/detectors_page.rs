@@ -23,6 +23,9 @@ Thresholds can be set in the configuration, with their names in quotes; `read` a
 [detectors.thresholds]
 \"scan.forced_browsing.paths\" = 30
 ```
+
+Classes of data of your own, `[[detectors.classes]]`, are detectors beside these: `pii.own.NAME` and `secret.own.NAME`.
+deploy/apitap.toml says how they are described.
 ";
 
 #[test]

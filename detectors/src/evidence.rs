@@ -4,6 +4,7 @@
 //! as a keyed hash where there is a key. Names on the way to it (JSON keys, parameters) are shown when they look like
 //! names; one that looks like a value itself is replaced by its form.
 
+use crate::class::Classes;
 use crate::endpoint;
 use crate::finding::{Confidence, Evidence, Location};
 use crate::kind::Kind;
@@ -35,13 +36,14 @@ pub(crate) struct Scene<'a> {
     pub(crate) layout: &'a Layout,
     pub(crate) part: &'static str,
     pub(crate) key: Option<&'a [u8; 32]>,
+    pub(crate) classes: Classes,
 }
 
 impl Scene<'_> {
     /// Shows the first different values among `hits`, which are of one kind and in order. Where they stand in JSON says
     /// [`Self::locate`].
     pub(crate) fn show<'h>(&self, entity: EntityType, hits: impl Iterator<Item = &'h Hit>) -> Shown {
-        let kind = entity.kind();
+        let kind = self.classes.kind(entity);
         let mut values: Vec<String> = Vec::with_capacity(MAX_EVIDENCE);
         let mut shown = Shown { evidence: Vec::new(), confidence: kind.confidence };
         for hit in hits {

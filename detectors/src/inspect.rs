@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use crate::behaviour::login;
 use crate::behaviour::volume::Volume;
+use crate::class::{self, Classes};
 use crate::endpoint;
 use crate::evidence::Scene;
 use crate::exchange::{Content, Exchange, Octets};
-use crate::finding::{Family, Finding, Severity, Subject};
+use crate::finding::{Detector, Family, Finding, Severity, Subject};
 use crate::identity;
-use crate::kind::SEVERAL;
+use crate::kind::{SEVERAL, Told};
 use crate::knob::Thresholds;
 use crate::openapi::OpenApi;
-use crate::registry::{EntityType, detectors};
-use crate::scan::layout::Layout;
+use crate::registry::{EntityType, KINDS, detectors};
 use crate::scan::{Found, More, Scanner, Tally};
 use crate::sketch::Sketch;
 use crate::visit::Hashing;
@@ -32,12 +32,14 @@ pub struct Settings {
     pub openapi: Option<Arc<OpenApi>>,
     /// Thresholds that are not the defaults.
     pub thresholds: Thresholds,
+    /// Classes of data that are looked for beside the built-in kinds.
+    pub classes: Classes,
 }
 
 impl Settings {
     /// Reads a list of detectors and families separated by commas: `pii.email,pii.iban`, `pii`; `all` and `none` stand
-    /// alone. The result belongs in [`Settings::only`].
-    pub fn parse_only(list: &str) -> Result<Option<Vec<String>>, UnknownDetector> {
+    /// alone. Detectors of classes are known to `is_class`. The result belongs in [`Settings::only`].
+    pub fn parse_only(list: &str, is_class: impl Fn(&str) -> bool) -> Result<Option<Vec<String>>, UnknownDetector> {
         match list.trim() {
             "all" => return Ok(None),
             "none" => return Ok(Some(Vec::new())),
@@ -45,7 +47,8 @@ impl Settings {
         }
         let names = list.split(',').map(str::trim);
         let only = names.map(|name| {
-            let known = detectors().any(|detector| detector.name == name || detector.family.as_str() == name);
+            let known =
+                is_class(name) || detectors().any(|detector| detector.name == name || detector.family.as_str() == name);
             if known { Ok(name.to_owned()) } else { Err(UnknownDetector { name: name.to_owned() }) }
         });
         only.collect::<Result<_, _>>().map(Some)
@@ -71,6 +74,7 @@ impl fmt::Debug for Settings {
             .field("only", &self.only)
             .field("has_openapi", &self.openapi.is_some())
             .field("thresholds", &self.thresholds)
+            .field("classes", &self.classes)
             .finish()
     }
 }
@@ -116,8 +120,10 @@ pub struct Classified {
 #[derive(Debug)]
 pub struct Inspector {
     scanner: Scanner,
-    /// Looks for [`KEYS`] alone.
+    /// Looks for [`KEYS`] alone, and for secrets that a class tells by their prefix.
     keys: Scanner,
+    /// The length of the shortest of them.
+    shortest_key: usize,
     settings: Settings,
     found: Found,
 }
@@ -125,11 +131,21 @@ pub struct Inspector {
 impl Inspector {
     /// An inspector for one worker.
     pub fn new(scanner: Scanner, settings: Settings) -> Self {
-        let scanner = scanner.only(|entity| settings.runs(entity.kind().detector.name, entity.kind().detector.family));
-        let keys = scanner.only(|entity| {
-            KEYS.contains(&entity) && settings.runs(entity.kind().detector.name, entity.kind().detector.family)
-        });
-        Self { scanner, keys, settings, found: Found::default() }
+        let classes = settings.classes;
+        let is_wanted = |entity: EntityType| {
+            let is_known = (entity as usize) < KINDS.len() || classes.types().any(|class| class == entity);
+            let Detector { name, family, .. } = classes.kind(entity).detector;
+            is_known && settings.runs(name, family)
+        };
+        let scanner = scanner.with(classes).only(is_wanted);
+        let is_own_key = |entity: &EntityType| {
+            let kind = classes.kind(*entity);
+            kind.detector.family == Family::Secret && matches!(kind.told, Told::Prefix(_))
+        };
+        let keys = scanner.only(|entity| (KEYS.contains(&entity) || is_own_key(&entity)) && is_wanted(entity));
+        let shortest_key =
+            if classes.types().any(|entity| is_own_key(&entity)) { class::SHORTEST } else { SHORTEST_KEY };
+        Self { scanner, keys, shortest_key, settings, found: Found::default() }
     }
 
     /// The scanner that content past the inspection limit goes through: it looks for what this inspector looks for.
@@ -164,25 +180,26 @@ impl Inspector {
         }
         let Some(response) = &exchange.response else { return };
         for (name, value) in response.fields.iter() {
-            if value.len() >= SHORTEST_KEY && !name.eq_ignore_ascii_case(b"set-cookie") {
+            if value.len() >= self.shortest_key && !name.eq_ignore_ascii_case(b"set-cookie") {
                 self.keys_in("response.field", Some(name), value, findings);
             }
         }
     }
 
     fn keys_in(&mut self, part: &'static str, name: Option<&[u8]>, bytes: &[u8], findings: &mut Vec<Finding>) {
-        if bytes.len() < SHORTEST_KEY {
+        if bytes.len() < self.shortest_key {
             return;
         }
-        let layout = Layout::default();
+        let layout = self.keys.plain();
         self.found.clear();
         self.keys.scan_kept(bytes, More::Nothing, &layout, &mut self.found);
         let tally = self.found.tally;
         if tally.is_empty() {
             return;
         }
-        let scene = Scene { content: bytes, layout: &layout, part, key: self.settings.evidence_key.as_ref() };
-        for entity in KEYS.iter().copied().filter(|entity| tally.count(*entity) > 0) {
+        let classes = self.settings.classes;
+        let scene = Scene { content: bytes, layout: &layout, part, key: self.settings.evidence_key.as_ref(), classes };
+        for entity in KEYS.iter().copied().chain(classes.types()).filter(|entity| tally.count(*entity) > 0) {
             let hits = self.found.hits.iter().filter(|hit| hit.entity == entity);
             let mut shown = scene.show(entity, hits);
             for evidence in &mut shown.evidence {
@@ -190,7 +207,7 @@ impl Inspector {
                     name.map(|name| endpoint::shown_name(name).into_owned()).or_else(|| evidence.location.path.take());
             }
             findings.push(Finding {
-                detector: &entity.kind().detector,
+                detector: &classes.kind(entity).detector,
                 rule: if name.is_some() { "response_field" } else { "request_target" },
                 subject: Subject::Endpoint,
                 because: None,
@@ -237,7 +254,7 @@ impl Inspector {
         if self.scanner.is_idle() {
             return Tally::default();
         }
-        let layout = Layout::of(content.bytes);
+        let layout = self.scanner.layout(content.bytes);
         let more = if content.beyond.is_some() { More::Follows } else { More::Nothing };
         self.found.clear();
         self.scanner.scan_kept(content.bytes, more, &layout, &mut self.found);
@@ -247,10 +264,10 @@ impl Inspector {
         }
         if !tally.is_empty() {
             let key = self.settings.evidence_key.as_ref();
-            let scene = Scene { content: content.bytes, layout: &layout, part, key };
+            let scene = Scene { content: content.bytes, layout: &layout, part, key, classes: self.settings.classes };
             let first = findings.len();
             for entity in EntityType::ALL.iter().copied().filter(|entity| tally.count(*entity) > 0) {
-                let kind = entity.kind();
+                let kind = self.settings.classes.kind(entity);
                 let hits = self.found.hits.iter().filter(|hit| hit.entity == entity);
                 let shown = scene.show(entity, hits);
                 // Values that were not kept are taken for different ones.
@@ -282,7 +299,7 @@ const KEYS: &[EntityType] = &[
     EntityType::SlackToken,
     EntityType::StripeKey,
 ];
-/// The length of the shortest of them.
+/// The length of the shortest of these.
 const SHORTEST_KEY: usize = 20;
 
 /// How bad a finding in a response is, given who asked and what for. People read their own profile all the time: few
@@ -393,7 +410,8 @@ mod tests {
     #[test]
     fn only_what_is_asked_for_is_counted() {
         let body = b"{\"email\":\"jane@example.com\",\"ssn\":\"123-45-6789\"}";
-        let only = |list: &str| Settings { only: Settings::parse_only(list).unwrap(), ..Settings::default() };
+        let only =
+            |list: &str| Settings { only: Settings::parse_only(list, |_| false).unwrap(), ..Settings::default() };
         let (findings, tally) = inspect(only("pii.us_ssn"), body);
         assert_eq!((findings.len(), tally.count(EntityType::Email), tally.count(EntityType::UsSsn)), (1, 0, 1));
         assert_eq!(inspect(only("pii"), body).0.len(), 2);
@@ -403,10 +421,10 @@ mod tests {
 
     #[test]
     fn unknown_detectors_are_refused_with_the_known_ones() {
-        let error = Settings::parse_only("pii.email, pii.mail").unwrap_err();
+        let error = Settings::parse_only("pii.email, pii.mail", |_| false).unwrap_err();
         assert_eq!(error.name, "pii.mail");
         assert!(error.to_string().contains("of this family there are pii.au_medicare, "), "{error}");
-        let error = Settings::parse_only("mail").unwrap_err();
+        let error = Settings::parse_only("mail", |_| false).unwrap_err();
         assert!(error.to_string().contains("known are all, none, and the families pii, "), "{error}");
     }
 
@@ -417,7 +435,7 @@ mod tests {
         for limit in [0, 5_000, 5_011, 5_300, 5_900] {
             let (kept, rest) = body.as_bytes().split_at(limit);
             let mut inspector = inspector(Settings::default());
-            let mut windows = WindowScan::after(kept);
+            let mut windows = WindowScan::after(inspector.scanner(), kept);
             windows.push(inspector.scanner(), rest);
             windows.finish(inspector.scanner());
             let content = Content { bytes: kept, beyond: Some(windows.tally()), ..Content::default() };

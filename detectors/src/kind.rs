@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use crate::class::form::{Form, Prefix};
 use crate::finding::{Confidence, Detector, Family, Severity};
 use crate::scan::meaning::Meaning;
 use crate::scan::value::Value;
@@ -39,6 +40,10 @@ pub(crate) enum Told {
     NameAndDigits(fn(&[u8]) -> bool),
     /// By the name of the field, when the value can be one.
     Name(fn(&Value<'_>) -> bool),
+    /// By a telling name, or words before it, and this form: a class of the configuration.
+    NameAndForm(&'static Form),
+    /// By what it begins with, which the scan looks for: a class of the configuration.
+    Prefix(&'static Prefix),
 }
 
 /// How much it matters that one value of a kind is in a response.
@@ -52,6 +57,8 @@ pub(crate) enum Weight {
     Context,
     /// What a login answers with, to the one who logs in; elsewhere it is somebody's session.
     Session,
+    /// What the configuration says of its class.
+    Given(Severity),
 }
 
 /// How many different values are more than one person reading their own profile: a private one, one of work, and the
@@ -68,6 +75,7 @@ impl Kind {
     pub(crate) fn severity(&self, distinct: usize) -> Severity {
         match self.weight {
             Weight::Alone => Severity::High,
+            Weight::Given(severity) => severity,
             Weight::InNumbers | Weight::Session if distinct >= SEVERAL => Severity::Medium,
             Weight::InNumbers | Weight::Session => Severity::Low,
             Weight::Context if distinct >= SEVERAL => Severity::Low,

@@ -6,6 +6,7 @@
 
 pub mod behaviour;
 mod claims;
+pub mod class;
 pub mod endpoint;
 mod evidence;
 pub mod exchange;

@@ -1,25 +1,30 @@
 //! Every kind of value that is looked for.
 
 use crate::behaviour::{self, Behaviour};
+use crate::class::VACANT;
 use crate::finding::Detector;
 use crate::kind::Kind;
 use crate::knob::Knob;
 use crate::{pii, secret};
 
 macro_rules! kinds {
-    ($($variant:ident = $kind:path,)*) => {
+    ($($variant:ident = $kind:path,)*; $($slot:ident,)*) => {
         /// What a scan can tell apart.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum EntityType {
             $(#[allow(missing_docs, reason = "the kind's file says what it is")] $variant,)*
+            $(#[doc = "What a class of the configuration says it is."] $slot,)*
         }
 
         impl EntityType {
             /// Every type, in the order of its discriminant.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)* $(Self::$slot,)*];
         }
 
-        /// What is known of each type, in the order of [`EntityType::ALL`].
+        /// The types that classes of the configuration take, in their order. They stand behind those that are built in.
+        pub(crate) const SLOTS: &[EntityType] = &[$(EntityType::$slot,)*];
+
+        /// What is known of each built-in type, in the order of [`EntityType::ALL`].
         pub(crate) static KINDS: &[&Kind] = &[$(&$kind,)*];
     };
 }
@@ -64,17 +69,24 @@ kinds! {
     PrivateKey = secret::private_key::PRIVATE_KEY,
     SlackToken = secret::slack_token::SLACK_TOKEN,
     StripeKey = secret::stripe_key::STRIPE_KEY,
+    ; // What classes take, in the bits of a meaning that are left.
+    Own1, Own2, Own3, Own4, Own5, Own6, Own7, Own8, Own9, Own10, Own11, Own12, Own13, Own14, Own15, Own16,
 }
 
 impl EntityType {
-    /// The name that stands in statistics and evidence.
+    /// The types that are built in.
+    pub fn built_in() -> impl Iterator<Item = Self> {
+        Self::ALL.iter().copied().take(KINDS.len())
+    }
+
+    /// The name of a built-in type that stands in statistics and evidence; [`Classes`](crate::class::Classes) know those of the others.
     pub fn name(self) -> &'static str {
         self.kind().name()
     }
 
-    /// What is known of it.
+    /// What is known of a built-in type; [`Classes`](crate::class::Classes) know the others.
     pub(crate) fn kind(self) -> &'static Kind {
-        KINDS[self as usize]
+        KINDS.get(self as usize).copied().unwrap_or(&VACANT)
     }
 }
 
@@ -104,7 +116,7 @@ pub(crate) static BEHAVIOURS: &[&Behaviour] = &[
     &behaviour::volume::VOLUME,
 ];
 
-/// What each detector is, sorted by name.
+/// What each detector that is built in is, sorted by name.
 pub fn detectors() -> impl Iterator<Item = &'static Detector> {
     let kinds = KINDS.iter().map(|kind| &kind.detector);
     let behaviours = BEHAVIOURS.iter().flat_map(|behaviour| behaviour.detectors.iter().copied());
@@ -165,7 +177,7 @@ mod tests {
 
     #[test]
     fn every_type_is_named_after_its_detector() {
-        for entity in EntityType::ALL {
+        for entity in EntityType::built_in() {
             let words: String = entity.name().split('_').collect();
             assert_eq!(format!("{entity:?}").to_lowercase(), words);
         }

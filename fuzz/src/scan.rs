@@ -21,7 +21,7 @@ pub fn run(bytes: &[u8]) {
     let whole = inspect(&mut inspector, &content, &content, None);
     let (kept, rest) = content.split_at(limit.min(content.len()));
     let scanner = *inspector.scanner();
-    let mut windows = WindowScan::after(kept);
+    let mut windows = WindowScan::after(&scanner, kept);
     for piece in rest.chunks(cut) {
         windows.push(&scanner, piece);
     }

@@ -8,6 +8,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use apitap_detectors::class::is_detector_name;
 use apitap_detectors::finding::Family;
 use apitap_detectors::registry::detectors;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -80,6 +81,8 @@ impl TryFrom<Unchecked> for Suppression {
         }
         if let Some(name) = &detector
             && !detectors().any(|known| known.name == name)
+            // Which classes there are knows who read all of the configuration.
+            && !is_detector_name(name)
         {
             return Err(Fault::Detector { name: name.clone() });
         }
@@ -122,6 +125,11 @@ impl Suppression {
     /// When it ends.
     pub fn expires(&self) -> Timestamp {
         self.expires
+    }
+
+    /// The detector that it names.
+    pub fn detector(&self) -> Option<&str> {
+        self.detector.as_deref()
     }
 
     fn fits(&self, finding: &Finding, context: &ExchangeContext) -> bool {

@@ -2,13 +2,16 @@
 
 use std::borrow::Cow;
 use std::io::{self, BufRead, Write};
+use std::path::Path;
 
+use apitap_detectors::class::Classes;
 use apitap_detectors::inspect::{Classified, Inspector, Settings};
 use apitap_detectors::scan::Scanner;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{Exit, tell};
+use crate::config::Config;
 
 /// A line that is asked about.
 #[derive(Deserialize)]
@@ -40,9 +43,18 @@ impl From<Classified> for Entity {
     }
 }
 
-pub(super) fn run() -> Exit {
+/// Answers standard input; `path` names a configuration, of which the classes count. No other is read: what a body holds
+/// is the same on any machine.
+pub(super) fn run(path: Option<&Path>) -> Exit {
+    let classes = match path.map(Config::load).transpose() {
+        Ok(config) => config.map(|config| Classes::new(&config.detectors.classes)).unwrap_or_default(),
+        Err(error) => {
+            tell(&error.to_string());
+            return Exit::Usage;
+        }
+    };
     let out = io::BufWriter::new(io::stdout().lock());
-    match classify(io::stdin().lock(), out, &mut |line| tell(line)) {
+    match classify(io::stdin().lock(), out, classes, &mut |line| tell(line)) {
         Ok(0) => Exit::Fine,
         Ok(_) => Exit::Failed,
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Fine,
@@ -54,8 +66,13 @@ pub(super) fn run() -> Exit {
 }
 
 /// Answers each line; returns how many could not be.
-fn classify(mut questions: impl BufRead, mut answers: impl Write, warn: &mut dyn FnMut(&str)) -> io::Result<u64> {
-    let mut inspector = Inspector::new(Scanner::default(), Settings::default());
+fn classify(
+    mut questions: impl BufRead,
+    mut answers: impl Write,
+    classes: Classes,
+    warn: &mut dyn FnMut(&str),
+) -> io::Result<u64> {
+    let mut inspector = Inspector::new(Scanner::default(), Settings { classes, ..Settings::default() });
     let (mut line, mut bad) = (Vec::new(), 0);
     for number in 1u64.. {
         line.clear();
@@ -92,7 +109,9 @@ mod tests {
 
     fn answers(questions: &str) -> (String, Vec<String>, u64) {
         let (mut out, mut warnings) = (Vec::new(), Vec::new());
-        let bad = classify(questions.as_bytes(), &mut out, &mut |line| warnings.push(line.to_owned())).unwrap();
+        let bad =
+            classify(questions.as_bytes(), &mut out, Classes::default(), &mut |line| warnings.push(line.to_owned()))
+                .unwrap();
         (String::from_utf8(out).unwrap(), warnings, bad)
     }
 

@@ -33,9 +33,11 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use apitap_detectors::class::{Classes, is_detector_name};
 use apitap_detectors::openapi::OpenApi;
 use args::{AnalysisOptions, Apitap, Command, Common};
 
+use crate::config::classes::missing;
 use crate::config::{self, Config, ConfigError};
 use crate::keys::Keys;
 use crate::{http, worker};
@@ -70,7 +72,7 @@ pub fn run(command_line: &Apitap) -> Exit {
     hardening::mute_panics();
     // These need none, and Check says what is wrong with it.
     match &command_line.command {
-        Command::Classify => return classify::run(),
+        Command::Classify => return classify::run(command_line.common.config.as_deref()),
         Command::Completions(args) => return manual::completions(args),
         Command::Check(args) => return check::run(args, &command_line.common),
         Command::Man(args) => return manual::run(args),
@@ -163,11 +165,16 @@ fn detectors(
     keys: &Keys,
 ) -> Result<apitap_detectors::inspect::Settings, String> {
     let list = options.detectors.as_ref().unwrap_or(&config.detectors.enabled);
-    let only = apitap_detectors::inspect::Settings::parse_only(list).map_err(|error| error.to_string())?;
+    if let Some((said, _)) = missing(list.split(',').map(str::trim), &config.detectors.classes) {
+        return Err(said);
+    }
+    let only =
+        apitap_detectors::inspect::Settings::parse_only(list, is_detector_name).map_err(|error| error.to_string())?;
     let openapi = options.openapi.as_deref().map(read_openapi).transpose()?.map(Arc::new);
     let (evidence_key, principal_key) = (keys.evidence(), keys.principal());
     let thresholds = config.detectors.thresholds.clone();
-    Ok(apitap_detectors::inspect::Settings { only, evidence_key, principal_key, openapi, thresholds })
+    let classes = Classes::new(&config.detectors.classes);
+    Ok(apitap_detectors::inspect::Settings { only, evidence_key, principal_key, openapi, thresholds, classes })
 }
 
 /// The largest OpenAPI document that is read, in octets: those of the largest public interfaces have a tenth of it.

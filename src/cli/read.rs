@@ -143,7 +143,9 @@ impl<'a> Reading<'a> {
         }
         let counters = self.assessor.counters();
         let broken = self.alerts.has_failed() || self.exchanges.has_failed();
-        self.stats.write(|out| stats::write(out, &totals.counters, &counters, self.assessor.suppressions()));
+        let classes = self.settings.detectors.classes;
+        let suppressions = self.assessor.suppressions();
+        self.stats.write(|out| stats::write(out, &totals.counters, &counters, suppressions, classes));
         if totals.stopped && !broken {
             tell("interrupted: what follows is about the part that was read");
         }

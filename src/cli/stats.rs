@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use apitap_detectors::class::Classes;
 use apitap_detectors::scan::EntityType;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
@@ -32,14 +33,17 @@ struct Stages<'a> {
     alert: &'a alert::Counters,
 }
 
-/// Entity counts by name; all types, also those that were not seen.
-struct Entities<'a>(&'a [EntityCounters]);
+/// Entity counts by name; all types, also those that were not seen, and behind them the configuration's classes.
+struct Entities<'a>(&'a [EntityCounters], Classes);
 
 impl Serialize for Entities<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for (entity, counters) in EntityType::ALL.iter().zip(self.0) {
-            map.serialize_entry(entity.name(), counters)?;
+        let Self(counters, classes) = *self;
+        let mut map = serializer.serialize_map(None)?;
+        for entity in EntityType::built_in().chain(classes.types()) {
+            if let Some(counters) = counters.get(entity as usize) {
+                map.serialize_entry(classes.name_of(entity), counters)?;
+            }
         }
         map.end()
     }
@@ -51,6 +55,7 @@ pub(super) fn write(
     counters: &Counters,
     alerts: &alert::Counters,
     suppressions: &[Applied],
+    classes: Classes,
 ) -> io::Result<()> {
     let worker = &counters.worker;
     let stats = Stats {
@@ -62,7 +67,7 @@ pub(super) fn write(
             alert: alerts,
         },
         exchanges: &worker.exchanges,
-        entities: Entities(&worker.entities.0),
+        entities: Entities(&worker.entities.0, classes),
         suppressions,
     };
     serde_json::to_writer(&mut *out, &stats)?;

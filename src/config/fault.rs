@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use apitap_detectors::class::Class;
+
 use super::Config;
 use crate::alert::suppress::Suppression;
 use crate::nearest::nearest;
@@ -48,14 +50,23 @@ impl ConfigError {
         Self::Wrong { path: path.to_owned(), line, said: said(error.message(), written, section(before)) }
     }
 
+    /// What is wrong with something that is written in `text`.
+    pub(super) fn at(path: &Path, text: &str, written: &str, said: String) -> Self {
+        let before = text.find(written).and_then(|at| text.get(..at)).unwrap_or_default();
+        Self::Wrong { path: path.to_owned(), line: before.matches('\n').count() + 1, said }
+    }
+
     pub(super) fn twice(path: &Path, interface: &str) -> Self {
         let said = format!("interface {interface} is named twice; once is enough");
         Self::Contrary { path: path.to_owned(), said }
     }
 }
 
-/// The section of a rule.
-const SUPPRESS: &str = "detectors.suppress";
+/// Sections of which there may be several, and which may stand on one line: with what one of them is, and its keys.
+const LISTS: [(&str, &str, &str, &[&str]); 2] = [
+    ("detectors.suppress", "suppress", "a suppression", &Suppression::KEYS),
+    ("detectors.classes", "classes", "a class", &Class::KEYS),
+];
 
 /// The section of thresholds.
 const THRESHOLDS: &str = "detectors.thresholds";
@@ -69,23 +80,28 @@ fn section(before: &str) -> &str {
 fn said(message: &str, written: &str, section: &str) -> String {
     let message = message.trim().replace('\n', "; ");
     let unknown = message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
-    match unknown {
-        // Rules are tables of their own, or stand on one line.
-        Some(name) if section == SUPPRESS || written.trim_start().starts_with("suppress") => {
-            match nearest(name, Suppression::KEYS) {
-                Some(near) => format!("unknown key '{name}' of a suppression; did you mean '{near}'?"),
-                None => format!("unknown key '{name}' of a suppression (there are: {})", Suppression::KEYS.join(", ")),
-            }
-        }
-        Some(name) => format!("unknown key '{name}'{}", meant(name, section)),
+    let list = LISTS
+        .iter()
+        .find(|(list, key, ..)| section == *list || written.trim_start().strip_prefix(key).is_some_and(is_value));
+    match (unknown, list) {
+        (Some(name), Some((_, _, one, keys))) => match nearest(name, keys.iter().copied()) {
+            Some(near) => format!("unknown key '{name}' of {one}; did you mean '{near}'?"),
+            None => format!("unknown key '{name}' of {one} (there are: {})", keys.join(", ")),
+        },
+        (Some(name), None) => format!("unknown key '{name}'{}", meant(name, section)),
         // Of syntax there is no more to say than the line.
-        None => match written.split_once('=').map(|(key, _)| key.trim()) {
+        (None, _) => match written.split_once('=').map(|(key, _)| key.trim()) {
             // Several thresholds may stand on one line: what is said of one names it.
             _ if section == THRESHOLDS || written.trim_start().starts_with("thresholds") => message.replace('`', "'"),
             Some(key) if !key.is_empty() && !key.starts_with('#') => format!("{key}: {}", message.replace('`', "'")),
             _ => message.replace('`', "'"),
         },
     }
+}
+
+/// Whether what stands behind a key is its value.
+fn is_value(rest: &str) -> bool {
+    rest.trim_start().starts_with('=')
 }
 
 /// What was meant by a key that is none in its section.

@@ -3,6 +3,7 @@
 //! Keys have the names of the flags. [`Config`] holds what the program goes by: the defaults, over them the file, over
 //! that the flags. `deploy/apitap.toml` has every key with its unit, range and default; a test holds it to this.
 
+pub(crate) mod classes;
 mod fault;
 mod thresholds;
 mod values;
@@ -12,6 +13,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use apitap_detectors::class::{Class, is_detector_name};
 use apitap_detectors::knob::Thresholds;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -117,17 +119,20 @@ pub struct Detectors {
     /// Thresholds of detectors that are not the defaults.
     #[serde(deserialize_with = "thresholds::read")]
     pub thresholds: Thresholds,
+    /// Kinds of data that an organisation describes itself.
+    #[serde(deserialize_with = "classes::read")]
+    pub classes: Vec<Class>,
 }
 
 impl Default for Detectors {
     fn default() -> Self {
-        Self { enabled: "all".to_owned(), suppress: Vec::new(), thresholds: Thresholds::default() }
+        Self { enabled: "all".to_owned(), suppress: Vec::new(), thresholds: Thresholds::default(), classes: Vec::new() }
     }
 }
 
 fn known_detectors<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let list = String::deserialize(deserializer)?;
-    apitap_detectors::inspect::Settings::parse_only(&list).map_err(serde::de::Error::custom)?;
+    apitap_detectors::inspect::Settings::parse_only(&list, is_detector_name).map_err(serde::de::Error::custom)?;
     Ok(list)
 }
 
@@ -185,6 +190,11 @@ impl Config {
     /// Takes the text of a configuration; `path` is for what is said of it.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
         let config: Self = toml::from_str(text).map_err(|error| ConfigError::explain(path, text, &error))?;
+        let Detectors { enabled, suppress, classes, .. } = &config.detectors;
+        let named = enabled.split(',').map(str::trim).chain(suppress.iter().filter_map(Suppression::detector));
+        if let Some((said, written)) = classes::missing(named, classes) {
+            return Err(ConfigError::at(path, text, written, said));
+        }
         let interfaces = &config.capture.interfaces;
         let twice =
             interfaces.iter().enumerate().find(|(n, name)| interfaces.iter().take(*n).any(|other| other == *name));

@@ -194,7 +194,7 @@ impl Content {
             rest = later;
         }
         if !rest.is_empty() {
-            self.beyond.get_or_insert_with(|| Box::new(WindowScan::after(&self.bytes))).push(scanner, rest);
+            self.beyond.get_or_insert_with(|| Box::new(WindowScan::after(scanner, &self.bytes))).push(scanner, rest);
         }
     }
 }

@@ -16,6 +16,7 @@ use super::bounded::Bounded;
 use super::new_fields::severity;
 use super::volume::Volume;
 use super::{Behaviour, Fact, Findings, Judge, Seen};
+use crate::class::Classes;
 use crate::finding::{Confidence, Detector, Family, Finding, Severity, Subject};
 use crate::inspect::Settings;
 use crate::kind::SEVERAL;
@@ -40,7 +41,9 @@ pub(crate) static EXTRA_FIELDS: Behaviour = Behaviour {
     detectors: &[&DETECTOR],
     knobs: &[],
     observe: |_: &mut Seen<'_>| {},
-    state: Some(|_: &Settings| Box::new(State { operations: Bounded::new(OPERATIONS) })),
+    state: Some(|settings: &Settings| {
+        Box::new(State { classes: settings.classes, operations: Bounded::new(OPERATIONS) })
+    }),
 };
 
 /// Other clients that were answered without it. Of an optional field that one in ten filled in, twenty have none once in
@@ -57,6 +60,7 @@ const CLIENTS: usize = 32;
 const TYPES: usize = 8;
 
 struct State {
+    classes: Classes,
     operations: Bounded<Hash, Operation>,
 }
 
@@ -90,8 +94,8 @@ impl Judge for State {
         }
         for fact in &visit.facts {
             if let Fact::Volume(volume) = fact
-                && let Some(most) = severity(volume.entity)
-                && let Some((severity, because)) = operation.take(volume, own, most)
+                && let Some(most) = severity(volume.entity, self.classes)
+                && let Some((severity, because)) = operation.take(volume, own, most, self.classes)
             {
                 let finding = Finding::new(&DETECTOR, "type_of_one", Subject::ClientAtEndpoint, severity);
                 findings.about(visit, Finding { confidence: Confidence::Medium, because: Some(because), ..finding });
@@ -116,7 +120,13 @@ impl Judge for State {
 
 impl Operation {
     /// Takes a type that an answer to `own` has; how bad it is and why, if nobody else gets it.
-    fn take(&mut self, volume: &Volume, own: (Actor, Option<Hash>), most: Severity) -> Option<(Severity, String)> {
+    fn take(
+        &mut self,
+        volume: &Volume,
+        own: (Actor, Option<Hash>),
+        most: Severity,
+        classes: Classes,
+    ) -> Option<(Severity, String)> {
         let at = match self.types.iter().position(|(entity, _)| *entity == volume.entity) {
             Some(at) => at,
             None if self.types.len() < TYPES => {
@@ -148,7 +158,7 @@ impl Operation {
             "{} answers to this client have values of type {}, {distinct} different ones; none to {others} others has, of whom \
              {alike} have the same roles.",
             holder.answers,
-            volume.entity.name().replace('_', " ")
+            classes.name_of(volume.entity).replace('_', " ")
         );
         Some((severity, because))
     }

@@ -12,6 +12,7 @@
 
 use super::bounded::Bounded;
 use super::{Behaviour, Fact, Findings, Judge, Seen};
+use crate::class::Classes;
 use crate::finding::{Confidence, Detector, Family, Finding, Severity, Subject};
 use crate::inspect::Settings;
 use crate::kind::Weight;
@@ -38,7 +39,11 @@ pub(crate) static NEW_FIELDS: Behaviour = Behaviour {
     knobs: &[&Limits::KNOBS],
     observe: |_: &mut Seen<'_>| {},
     state: Some(|settings: &Settings| {
-        Box::new(State { limits: Limits::of(settings), operations: Bounded::new(OPERATIONS) })
+        Box::new(State {
+            limits: Limits::of(settings),
+            classes: settings.classes,
+            operations: Bounded::new(OPERATIONS),
+        })
     }),
 };
 
@@ -68,6 +73,7 @@ const OPERATIONS: usize = 16_384;
 
 struct State {
     limits: Limits,
+    classes: Classes,
     operations: Bounded<Hash, Operation>,
 }
 
@@ -97,8 +103,10 @@ fn add(clients: &mut Vec<Actor>, client: Actor, limit: usize) {
 }
 
 /// How bad it is that answers have values of a type; `None` for what is everywhere.
-pub(super) fn severity(entity: EntityType) -> Option<Severity> {
-    match entity.kind().weight {
+pub(super) fn severity(entity: EntityType, classes: Classes) -> Option<Severity> {
+    match classes.kind(entity).weight {
+        // A class is described because its values matter; how much they do, the answers themselves are told with.
+        Weight::Given(severity) => Some(severity.min(Severity::Medium)),
         Weight::Alone | Weight::Session => Some(Severity::Medium),
         Weight::InNumbers => Some(Severity::Low),
         Weight::Context => None,
@@ -121,8 +129,8 @@ impl Judge for State {
         add(&mut operation.clients, visit.actor(), CLIENTS);
         for fact in &visit.facts {
             if let Fact::Volume(volume) = fact
-                && let Some(severity) = severity(volume.entity)
-                && let Some(because) = operation.take(volume.entity, is_known, visit)
+                && let Some(severity) = severity(volume.entity, self.classes)
+                && let Some(because) = operation.take(volume.entity, is_known, visit, self.classes)
             {
                 let finding = Finding::new(&DETECTOR, "new_type", Subject::Endpoint, severity);
                 findings.about(visit, Finding { confidence: Confidence::Medium, because: Some(because), ..finding });
@@ -148,7 +156,7 @@ impl Judge for State {
 
 impl Operation {
     /// Takes a type that an answer has, and says why it is a new field, if it is one.
-    fn take(&mut self, entity: EntityType, is_known: bool, visit: &Visit) -> Option<String> {
+    fn take(&mut self, entity: EntityType, is_known: bool, visit: &Visit, classes: Classes) -> Option<String> {
         if self.known.contains(&entity) {
             return None;
         }
@@ -176,7 +184,7 @@ impl Operation {
         let because = format!(
             "{} of the last {since} answers have values of type {}; none of {} before had.",
             new.answers,
-            entity.name().replace('_', " "),
+            classes.name_of(entity).replace('_', " "),
             new.at
         );
         self.known.push(entity);

@@ -10,6 +10,7 @@
 
 use super::bounded::Bounded;
 use super::{Behaviour, Fact, Findings, Judge, Seen};
+use crate::class::Classes;
 use crate::finding::{Confidence, Detector, Family, Finding, Severity, Subject};
 use crate::inspect::Settings;
 use crate::knob::knobs;
@@ -37,7 +38,12 @@ pub(crate) static VOLUME: Behaviour = Behaviour {
     observe: |_: &mut Seen<'_>| {},
     state: Some(|settings: &Settings| {
         let limits = Limits::of(settings);
-        Box::new(State { limits, actors: Bounded::new(ACTORS), populations: Bounded::new(POPULATIONS) })
+        Box::new(State {
+            limits,
+            classes: settings.classes,
+            actors: Bounded::new(ACTORS),
+            populations: Bounded::new(POPULATIONS),
+        })
     }),
 };
 
@@ -77,6 +83,7 @@ const POPULATIONS: usize = 4_096;
 
 struct State {
     limits: Limits,
+    classes: Classes,
     actors: Bounded<(Actor, Hash), Received>,
     populations: Bounded<(Hash, EntityType), Usual>,
 }
@@ -183,7 +190,7 @@ impl State {
         };
         if is_beyond {
             let severity = if *count >= 10 * limit { Severity::High } else { Severity::Medium };
-            let noun = entity.name().replace('_', " ");
+            let noun = self.classes.name_of(*entity).replace('_', " ");
             let minutes = visit.started.since(received.first).as_secs_f64() / 60.0;
             let compared = match others {
                 0 => "nobody else received any".to_owned(),

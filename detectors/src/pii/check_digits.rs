@@ -24,6 +24,17 @@ pub(crate) fn mod_11_10(digits: &[u8]) -> bool {
     are_digits(digits) && (11 - product) % 10 == value(*check)
 }
 
+/// The check digits of ISO/IEC 7064 MOD 97-10, the last two characters: a remainder of 1. Takes letters in upper case too,
+/// which count as 10 to 35.
+pub(crate) fn mod_97_10(text: &[u8]) -> bool {
+    let remainder = text.iter().try_fold(0, |remainder, byte| match byte {
+        b'0'..=b'9' => Some((10 * remainder + u32::from(byte - b'0')) % 97),
+        b'A'..=b'Z' => Some((100 * remainder + u32::from(byte - b'A') + 10) % 97),
+        _ => None,
+    });
+    remainder == Some(1) && text.last_chunk::<2>().is_some_and(|check| are_digits(check)) && text.len() > 2
+}
+
 /// The check digit of Verhoeff: over the dihedral group D5, it finds every single wrong digit and every swap of two
 /// neighbours (J. Verhoeff, Error Detecting Decimal Codes, 1969).
 pub(crate) fn verhoeff(digits: &[u8]) -> bool {
@@ -97,6 +108,7 @@ mod tests {
         for (is, number) in [
             (luhn as fn(&[u8]) -> bool, b"4111111111111111".as_slice()),
             (mod_11_10, b"86095742719"),
+            (mod_97_10, b"79444"),
             (verhoeff, b"2363"),
             (verhoeff, b"234123412346"),
         ] {

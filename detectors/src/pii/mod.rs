@@ -5,7 +5,7 @@ pub(crate) mod au_tfn;
 pub(crate) mod br_cnpj;
 pub(crate) mod br_cpf;
 pub(crate) mod ca_sin;
-mod check_digits;
+pub(crate) mod check_digits;
 pub(crate) mod cn_resident_id;
 pub(crate) mod date_of_birth;
 pub(crate) mod de_steuer_id;

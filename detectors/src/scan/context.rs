@@ -101,6 +101,14 @@ struct Opening {
 }
 
 impl<'a> Finder<'_, 'a> {
+    fn of_name(&self, name: &[u8]) -> Meaning {
+        Meaning::of_name_in(name, self.near.layout().vocabulary())
+    }
+
+    fn of_text(&self, text: &[u8]) -> Meaning {
+        Meaning::of_text_in(text, self.near.layout().vocabulary())
+    }
+
     fn back(&self, position: usize) -> Option<u8> {
         if position <= self.floor { None } else { self.near.back(position, 1) }
     }
@@ -133,7 +141,7 @@ impl<'a> Finder<'_, 'a> {
     /// Behind a colon or equals sign at `sign`.
     fn named(&mut self, sign: usize) -> Meaning {
         let (name, start) = self.name_before(sign);
-        let meaning = if name.contains(&b' ') { Meaning::of_text(name) } else { Meaning::of_name(name) };
+        let meaning = if name.contains(&b' ') { self.of_text(name) } else { self.of_name(name) };
         // A name that says something decides; of a generic one the parent knows more.
         if meaning.is_neutral() && meaning.says(Meaning::GENERIC) { self.parents(start, meaning) } else { meaning }
     }
@@ -172,7 +180,7 @@ impl<'a> Finder<'_, 'a> {
         while end - start < SENTENCE && self.back(start).is_some_and(|byte| !b"\n\r\"<>{}[]&=".contains(&byte)) {
             start -= 1;
         }
-        let meaning = Meaning::of_text(self.near.slice(start, end));
+        let meaning = self.of_text(self.near.slice(start, end));
         if !meaning.is_neutral() {
             return meaning;
         }
@@ -209,9 +217,9 @@ impl<'a> Finder<'_, 'a> {
             } else {
                 may_be_label = is_layout_tag(name);
                 let meaning = if may_be_label {
-                    Meaning::of_text(attributes)
+                    self.of_text(attributes)
                 } else {
-                    Meaning::of_name(name.rsplit(|byte| *byte == b':').next().unwrap_or(name))
+                    self.of_name(name.rsplit(|byte| *byte == b':').next().unwrap_or(name))
                 };
                 if !meaning.is_neutral() {
                     return meaning;
@@ -223,8 +231,8 @@ impl<'a> Finder<'_, 'a> {
             }
             if self.back(end) != Some(b'>') {
                 let text = self.text_before(end);
-                let named = Meaning::of_name(text);
-                return if named.is_neutral() && text.contains(&b' ') { Meaning::of_text(text) } else { named };
+                let named = self.of_name(text);
+                return if named.is_neutral() && text.contains(&b' ') { self.of_text(text) } else { named };
             }
         }
         Meaning::default()
@@ -270,7 +278,7 @@ impl<'a> Finder<'_, 'a> {
                         continue;
                     }
                     let (name, start) = self.name_before(opening - 1);
-                    let meaning = Meaning::of_name(name);
+                    let meaning = self.of_name(name);
                     // "order": {"number": 1} numbers the order; "order": {"value": 1} need not.
                     let inherits = !meaning.says(Meaning::NUMBERED)
                         || nearest.says(Meaning::NUMBER_OF)
@@ -305,7 +313,7 @@ impl<'a> Finder<'_, 'a> {
                     let opening = self.skip_opening(at).position;
                     if self.back(opening) == Some(b':') {
                         let (name, _) = self.name_before(opening - 1);
-                        return Meaning::of_name(name).says(Meaning::PERSON);
+                        return self.of_name(name).says(Meaning::PERSON);
                     }
                 }
                 b'>' => {
@@ -316,7 +324,8 @@ impl<'a> Finder<'_, 'a> {
                         depth -= 1;
                     } else {
                         let len = tag.iter().position(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_');
-                        return Meaning::of_name(tag.get(..len.unwrap_or(tag.len())).unwrap_or_default())
+                        return self
+                            .of_name(tag.get(..len.unwrap_or(tag.len())).unwrap_or_default())
                             .says(Meaning::PERSON);
                     }
                     at = open;
@@ -373,11 +382,12 @@ pub(super) fn is_layout_tag(name: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::layout::Layout;
+    use super::super::vocabulary::Vocabulary;
     use super::*;
 
     /// What the name of the first `#` in `content` says.
     fn said(content: &str) -> Meaning {
-        let layout = Layout::of(content.as_bytes());
+        let layout = Layout::of(content.as_bytes(), Vocabulary::built_in());
         let start = content.find('#').unwrap();
         let (near, from) = Near::new(content.as_bytes(), start, &layout);
         meaning(&near, start - from).without(Meaning::GENERIC.and(Meaning::NUMBER_OF))
@@ -428,7 +438,7 @@ mod tests {
     #[test]
     fn names_for_showing() {
         let show = |content: &str| {
-            let layout = Layout::of(content.as_bytes());
+            let layout = Layout::of(content.as_bytes(), Vocabulary::built_in());
             let start = content.find('#').unwrap();
             let (near, from) = Near::new(content.as_bytes(), start, &layout);
             String::from_utf8(name(&near, start - from).to_vec()).unwrap()

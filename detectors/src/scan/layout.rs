@@ -4,6 +4,7 @@
 //! first line, in a form `+` is a space, and in binary media there is nothing to read.
 
 use super::meaning::Meaning;
+use super::vocabulary::Vocabulary;
 
 /// How many bytes from the start decide.
 pub(crate) const HEAD: usize = 2_048;
@@ -11,9 +12,11 @@ pub(crate) const HEAD: usize = 2_048;
 const MAX_COLUMNS: usize = 64;
 
 /// What the start of content says about all of it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Layout {
     kind: Kind,
+    /// What names say in it.
+    vocabulary: &'static Vocabulary,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -39,16 +42,26 @@ struct Table {
 }
 
 impl Layout {
-    /// Reads the first [`HEAD`] bytes of content.
-    pub(crate) fn of(content: &[u8]) -> Self {
+    /// Text of which nothing is known.
+    pub(crate) fn plain(vocabulary: &'static Vocabulary) -> Self {
+        Self { kind: Kind::Named, vocabulary }
+    }
+
+    /// Reads the first [`HEAD`] bytes of content, whose names are looked up in a vocabulary.
+    pub(crate) fn of(content: &[u8], vocabulary: &'static Vocabulary) -> Self {
         let head = content.get(..HEAD).unwrap_or(content);
         let kind = match head.iter().find(|byte| !byte.is_ascii_whitespace()) {
             Some(b'{' | b'[' | b'<') | None => Kind::Named,
             Some(_) if is_media(head) => Kind::Media,
             Some(_) if is_form(head) => Kind::Form,
-            Some(_) => table(head).map_or(Kind::Named, Kind::Table),
+            Some(_) => table(head, vocabulary).map_or(Kind::Named, Kind::Table),
         };
-        Self { kind }
+        Self { kind, vocabulary }
+    }
+
+    /// What names say in this content.
+    pub(crate) fn vocabulary(&self) -> &'static Vocabulary {
+        self.vocabulary
     }
 
     /// Whether the content is binary media: nothing in it can be read without decoding it.
@@ -87,7 +100,7 @@ impl Layout {
 }
 
 /// Reads a header line: at least two names, told from data by how they are spelt, over a row of as many fields.
-fn table(head: &[u8]) -> Option<Box<Table>> {
+fn table(head: &[u8], vocabulary: &Vocabulary) -> Option<Box<Table>> {
     let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
     let end = memchr::memchr(b'\n', head)?;
     let (line, rows) = (head.get(..end)?, head.get(end + 1..)?);
@@ -104,7 +117,7 @@ fn table(head: &[u8]) -> Option<Box<Table>> {
         if name.is_empty() || name.len() > 64 || name[0].is_ascii_digit() || !name.iter().all(spelt) {
             return None;
         }
-        let meaning = Meaning::of_name(name);
+        let meaning = Meaning::of_name_in(name, vocabulary);
         table.any = table.any.and(meaning);
         if let Some(column) = table.columns.get_mut(number) {
             *column = meaning;
@@ -180,9 +193,13 @@ fn is_media(head: &[u8]) -> bool {
 mod tests {
     use super::*;
 
+    fn of(content: &[u8]) -> Layout {
+        Layout::of(content, Vocabulary::built_in())
+    }
+
     #[test]
     fn a_table_names_its_columns() {
-        let layout = Layout::of(b"id,\"Phone Number\",ssn\r\n1,030 1234567,123-45-6789\r\n");
+        let layout = of(b"id,\"Phone Number\",ssn\r\n1,030 1234567,123-45-6789\r\n");
         assert_eq!(layout.delimiter(), Some(b','));
         assert!(layout.column(1).says(Meaning::PHONE) && layout.column(2).says(Meaning::SSN));
         assert!(!layout.column(0).says(Meaning::SSN) && !layout.column(99).says(Meaning::SSN));
@@ -199,21 +216,21 @@ mod tests {
             b"a,b,c",
             b"word\n",
         ] {
-            assert_eq!(Layout::of(content).delimiter(), None, "{content:?}");
+            assert_eq!(of(content).delimiter(), None, "{content:?}");
         }
     }
 
     #[test]
     fn quoted_delimiters_do_not_count() {
-        assert_eq!(Layout::of(b"id,points\n1,\"[1, 2, 3]\"\n").delimiter(), Some(b','));
+        assert_eq!(of(b"id,points\n1,\"[1, 2, 3]\"\n").delimiter(), Some(b','));
     }
 
     #[test]
     fn forms_are_told_from_text() {
-        assert!(Layout::of(b"a=1&mail=x%40y.example").is_form());
-        assert!(Layout::of(b"a[b]=1\r\n").is_form());
+        assert!(of(b"a=1&mail=x%40y.example").is_form());
+        assert!(of(b"a[b]=1\r\n").is_form());
         for content in [&b"a = 1"[..], b"{\"a\":\"b=c\"}", b"a=<b>", b"=1", b"plain"] {
-            assert!(!Layout::of(content).is_form(), "{content:?}");
+            assert!(!of(content).is_form(), "{content:?}");
         }
     }
 
@@ -221,10 +238,10 @@ mod tests {
     fn media_needs_a_signature_and_binary_bytes() {
         let png: Vec<u8> =
             b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".iter().copied().chain((0..400).map(|n| (n * 7) as u8)).collect();
-        assert!(Layout::of(&png).is_media());
+        assert!(of(&png).is_media());
         let disguised = [b"GIF89a".as_slice(), &b"jane.doe@corp.example\n".repeat(40)].concat();
-        assert!(!Layout::of(&disguised).is_media());
-        assert!(!Layout::of(&png[8..]).is_media());
-        assert!(!Layout::of(b"").is_media());
+        assert!(!of(&disguised).is_media());
+        assert!(!of(&png[8..]).is_media());
+        assert!(!of(b"").is_media());
     }
 }

@@ -5,10 +5,13 @@
 use super::EntityType;
 use super::names::{Word, each_word};
 use super::vocabulary::{Hash, MAX_WORDS, Vocabulary};
+use crate::registry::SLOTS;
 
 /// What a name says, as a set: a bit for each kind of value, and a few for what is of none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Meaning(u64);
+
+const _: () = assert!(EntityType::ALL.len() <= 57, "each kind and each class has a bit below those of no kind");
 
 impl Meaning {
     /// A payment card number.
@@ -40,6 +43,10 @@ impl Meaning {
         assert!(number < 57, "a bit for each kind");
         Self(1 << number)
     }
+
+    /// A value of one of the configuration's classes.
+    pub(crate) const CLASS: Self =
+        Self((1 << EntityType::ALL.len()) - 1).without(Self((1 << (EntityType::ALL.len() - SLOTS.len())) - 1));
 
     /// A value of one of the types whose bits are set.
     pub(crate) const fn of_types(bits: u64) -> Self {
@@ -91,12 +98,7 @@ impl Meaning {
         })
     }
 
-    /// What an identifier says: `customerCardNumber`, `order_id`, `Phone Number`.
-    pub(crate) fn of_name(name: &[u8]) -> Self {
-        Self::of_name_in(name, Vocabulary::built_in())
-    }
-
-    /// What an identifier says by a vocabulary.
+    /// What an identifier says by a vocabulary: `customerCardNumber`, `order_id`, `Phone Number`.
     pub(crate) fn of_name_in(name: &[u8], vocabulary: &Vocabulary) -> Self {
         let mut words = Words::default();
         each_word(name, |word, _| words.push(word));
@@ -144,8 +146,7 @@ impl Meaning {
     }
 
     /// What running text says of what comes next: the last telling phrase decides.
-    pub(crate) fn of_text(text: &[u8]) -> Self {
-        let vocabulary = Vocabulary::built_in();
+    pub(crate) fn of_text_in(text: &[u8], vocabulary: &Vocabulary) -> Self {
         let mut telling = Self::default();
         let mut row = [Word::default(); MAX_WORDS];
         each_word(text, |word, end| {
@@ -302,6 +303,14 @@ fn is_ending(word: &[u8]) -> bool {
 mod tests {
     use super::*;
 
+    fn of_name(name: &str) -> Meaning {
+        Meaning::of_name_in(name.as_bytes(), Vocabulary::built_in())
+    }
+
+    fn of_text(text: &str) -> Meaning {
+        Meaning::of_text_in(text.as_bytes(), Vocabulary::built_in())
+    }
+
     #[test]
     fn telling_names() {
         for (name, meaning) in [
@@ -316,20 +325,20 @@ mod tests {
             ("card_id", Meaning::NUMBERED),
             ("phoneVerifiedAt", Meaning::NUMBERED),
         ] {
-            let said = Meaning::of_name(name.as_bytes()).telling();
+            let said = of_name(name).telling();
             assert_eq!(said, meaning, "{name}");
         }
         for name in ["className", "discard", "hotel", "ref", "data", "field1", "", "companyName", "social"] {
-            assert!(Meaning::of_name(name.as_bytes()).is_neutral(), "{name}");
+            assert!(of_name(name).is_neutral(), "{name}");
         }
     }
 
     #[test]
     fn the_last_telling_word_of_a_text_decides() {
-        assert_eq!(Meaning::of_text(b"SSN on file"), Meaning::SSN);
-        assert_eq!(Meaning::of_text(b"paid by card, order no"), Meaning::NUMBERED);
-        assert_eq!(Meaning::of_text(b"order paid with card"), Meaning::CARD);
-        assert_eq!(Meaning::of_text(b"reach me at"), Meaning::PHONE);
-        assert!(Meaning::of_text(b"see you at").is_neutral());
+        assert_eq!(of_text("SSN on file"), Meaning::SSN);
+        assert_eq!(of_text("paid by card, order no"), Meaning::NUMBERED);
+        assert_eq!(of_text("order paid with card"), Meaning::CARD);
+        assert_eq!(of_text("reach me at"), Meaning::PHONE);
+        assert!(of_text("see you at").is_neutral());
     }
 }

@@ -39,7 +39,7 @@ use self::meaning::Meaning;
 use self::named::{Reader, Remembered};
 use self::near::Near;
 use self::shapes::Masks;
-use self::vocabulary::Vocabulary;
+use crate::class::Classes;
 use crate::pii::{self, cn_resident_id, email, fr_nir, iban, it_codice_fiscale, mx_curp, payment_card, phone, us_ssn};
 pub use crate::registry::EntityType;
 use crate::secret;
@@ -124,6 +124,8 @@ pub struct Scanner {
     instructions: Instructions,
     /// A bit for each type that is looked for.
     only: u64,
+    /// What the configuration adds to the types that are built in.
+    classes: Classes,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -137,7 +139,7 @@ enum Instructions {
 
 impl Default for Scanner {
     fn default() -> Self {
-        Self { instructions: Instructions::best(), only: u64::MAX }
+        Self { instructions: Instructions::best(), only: u64::MAX, classes: Classes::default() }
     }
 }
 
@@ -163,6 +165,21 @@ impl Scanner {
         Self { only, ..*self }
     }
 
+    /// The same scanner, looking for the configuration's classes too.
+    pub(crate) fn with(&self, classes: Classes) -> Self {
+        Self { classes, ..*self }
+    }
+
+    /// What kind of content this is that begins so.
+    pub(crate) fn layout(&self, content: &[u8]) -> Layout {
+        Layout::of(content, self.classes.vocabulary())
+    }
+
+    /// Text of which nothing is known.
+    pub(crate) fn plain(&self) -> Layout {
+        Layout::plain(self.classes.vocabulary())
+    }
+
     /// Whether nothing is looked for.
     pub(crate) fn is_idle(&self) -> bool {
         EntityType::ALL.iter().all(|entity| self.only & bit(*entity) == 0)
@@ -183,7 +200,15 @@ impl Scanner {
             Instructions::Avx2(avx2) => avx2.walk(content, range, judge),
             Instructions::Portable => blocks::walk(blocks::Portable, content, range, judge),
         }
-        named::cells(content, whole, layout, Vocabulary::built_in(), &mut |hit| found.add(hit, self.only, keep));
+        for (entity, prefix) in self.classes.prefixes() {
+            prefix.each(content, &whole, |at| {
+                let (near, from) = Near::new(content, at, layout);
+                if let Some(end) = prefix.end_at(&near, near.at()) {
+                    found.add(Hit { entity: *entity, start: at, end: from + end }, self.only, keep);
+                }
+            });
+        }
+        named::cells(content, whole, layout, &mut |hit| found.add(hit, self.only, keep));
     }
 
     /// Decides the candidates of content that is at hand, and of which nothing or more may follow.
@@ -204,13 +229,13 @@ impl Scanner {
             all.extend(avx2::Avx2::detect().map(Instructions::Avx2));
             all.extend(avx512::Avx512::detect().map(Instructions::Avx512));
         }
-        all.into_iter().map(|instructions| Self { instructions, only: u64::MAX }).collect()
+        all.into_iter().map(|instructions| Self { instructions, only: u64::MAX, classes: Classes::default() }).collect()
     }
 
     #[cfg(test)]
     pub(crate) fn hits(&self, content: &[u8]) -> Vec<Hit> {
         let mut found = Found::default();
-        self.scan_kept(content, More::Nothing, &Layout::of(content), &mut found);
+        self.scan_kept(content, More::Nothing, &self.layout(content), &mut found);
         found.hits
     }
 }
@@ -233,7 +258,7 @@ const fn bit(entity: EntityType) -> u64 {
 #[inline(never)]
 fn judge(content: &[u8], start: usize, masks: &Masks, layout: &Layout, only: u64, keep: usize, found: &mut Found) {
     let unnamed;
-    let masks = if Vocabulary::built_in().decides(Meaning::of_types(only)) {
+    let masks = if layout.vocabulary().decides(Meaning::of_types(only)) {
         masks
     } else {
         unnamed = masks.without_names();
@@ -248,7 +273,7 @@ fn judge(content: &[u8], start: usize, masks: &Masks, layout: &Layout, only: u64
         let at = near.at();
         if (masks.sign | masks.counted) & place != 0 {
             let Found { tally, hits, remembered } = &mut *found;
-            let mut reader = Reader { near, vocabulary: Vocabulary::built_in(), remembered };
+            let mut reader = Reader { near, remembered };
             let mut named = |hit: Hit| {
                 if only & bit(hit.entity) != 0 {
                     tally.add(hit.entity, 1);

@@ -19,7 +19,6 @@ use super::value::{Ending, Value, character, slashes_before};
 use super::vocabulary::Vocabulary;
 use super::{EntityType, Hit};
 use crate::kind::Told;
-use crate::registry::KINDS;
 
 /// What stands beside the name of somebody, and seldom beside that of a thing.
 static NEIGHBOURS: LazyLock<[memmem::Finder<'static>; 5]> =
@@ -85,7 +84,6 @@ impl Remembered {
 /// Where values are read, and what for.
 pub(super) struct Reader<'r, 'a> {
     pub(super) near: Near<'a>,
-    pub(super) vocabulary: &'static Vocabulary,
     pub(super) remembered: &'r mut Remembered,
 }
 
@@ -103,9 +101,13 @@ impl<'a> Reader<'_, 'a> {
         }
     }
 
+    fn vocabulary(&self) -> &'static Vocabulary {
+        self.near.layout().vocabulary()
+    }
+
     /// What of a name's meaning is decided by names.
     fn wanted(&self, meaning: Meaning) -> Meaning {
-        meaning.within(self.vocabulary.by_name().and(self.vocabulary.by_digits()))
+        meaning.within(self.vocabulary().by_name().and(self.vocabulary().by_digits()))
     }
 
     /// `"name": value` at the colon.
@@ -130,7 +132,7 @@ impl<'a> Reader<'_, 'a> {
         let before = near.slice(end.saturating_sub(MAX_NAME), end);
         let Some(quote) = memchr::memrchr(b'"', before) else { return };
         let name = before.get(quote + 1..).unwrap_or_default();
-        let mut meaning = self.remembered.meaning(name, self.vocabulary);
+        let mut meaning = self.remembered.meaning(name, self.vocabulary());
         if meaning.is_neutral() && meaning.says(Meaning::GENERIC) && !meaning.says(Meaning::NAME) {
             let parents = Finder { near: &self.near, floor: 0 }.parents(end - name.len() - 1, meaning);
             // `"address": {"value": ...}`; what a number in it is says the shape.
@@ -232,7 +234,7 @@ impl<'a> Reader<'_, 'a> {
         if name.is_empty() {
             return;
         }
-        let mut meaning = self.remembered.meaning(name, self.vocabulary);
+        let mut meaning = self.remembered.meaning(name, self.vocabulary());
         if matches!(ending, Ending::Quote(..)) {
             match name {
                 b"value" | b"content" => meaning = self.attributes(begin, start),
@@ -260,7 +262,7 @@ impl<'a> Reader<'_, 'a> {
             let Some((quote @ (b'"' | b'\''), text)) = from.split_first() else { continue };
             let name = text.split(|byte| byte == quote).next().unwrap_or_default();
             let name = name.strip_prefix(b"og:").or_else(|| name.strip_prefix(b"profile:")).unwrap_or(name);
-            let meaning = self.remembered.meaning(name, self.vocabulary);
+            let meaning = self.remembered.meaning(name, self.vocabulary());
             if self.wanted(meaning) != Meaning::default() {
                 return meaning;
             }
@@ -277,7 +279,7 @@ impl<'a> Reader<'_, 'a> {
         let rest = near.slice(start, start + 256);
         let Some(quote) = memchr::memchr(b'"', rest) else { return };
         let Some(blank) = memmem::find(rest, b"\r\n\r\n") else { return };
-        let meaning = self.remembered.meaning(rest.get(..quote).unwrap_or_default(), self.vocabulary);
+        let meaning = self.remembered.meaning(rest.get(..quote).unwrap_or_default(), self.vocabulary());
         let wanted = self.wanted(meaning);
         if quote < blank && wanted != Meaning::default() {
             self.judge(start + blank + 4, Ending::Line, wanted, found);
@@ -307,7 +309,7 @@ impl<'a> Reader<'_, 'a> {
         let mut meaning = if context::is_layout_tag(name) {
             Finder { near: &self.near, floor: 0 }.markup(bracket + 1)
         } else {
-            self.remembered.meaning(local, self.vocabulary)
+            self.remembered.meaning(local, self.vocabulary())
         };
         if meaning.is_neutral() && meaning.says(Meaning::GENERIC) {
             meaning = Finder { near: &self.near, floor: 0 }.markup(bracket + 1);
@@ -337,19 +339,19 @@ impl<'a> Reader<'_, 'a> {
             begin += 1;
         }
         let name = near.slice(begin, colon).trim_ascii();
-        let meaning = self.remembered.meaning(name, self.vocabulary);
-        let said = if self.wanted(meaning).says(self.vocabulary.by_digits()) || !name.contains(&b' ') {
+        let meaning = self.remembered.meaning(name, self.vocabulary());
+        let said = if self.wanted(meaning).says(self.vocabulary().by_digits()) || !name.contains(&b' ') {
             meaning
         } else {
             // The label ends a sentence, perhaps: its last words say what comes.
-            meaning.and(Meaning::of_text(name))
+            meaning.and(Meaning::of_text_in(name, self.vocabulary()))
         };
         let mut wanted = self.wanted(said);
         // A name within a sentence is not the name of a field: a label begins its line, and is short.
         let begins_line = near.unit_before(begin).is_none_or(|(byte, _)| !byte.is_ascii_alphanumeric() && byte != b',')
             && name.iter().filter(|byte| **byte == b' ').count() < 4;
         if !begins_line {
-            wanted = wanted.without(self.vocabulary.by_name());
+            wanted = wanted.without(self.vocabulary().by_name());
         }
         if wanted == Meaning::default() {
             return;
@@ -395,7 +397,7 @@ impl<'a> Reader<'_, 'a> {
                 continue;
             }
             let Some(text) = context::words_before(&near, start) else { continue };
-            let wanted = Meaning::of_text(text).within(self.vocabulary.by_digits());
+            let wanted = Meaning::of_text_in(text, self.vocabulary()).within(self.vocabulary().by_digits());
             if wanted == Meaning::default() {
                 continue;
             }
@@ -409,13 +411,8 @@ impl<'a> Reader<'_, 'a> {
 }
 
 /// Reads the cells of a table's columns that names decide, those that start in `range`.
-pub(super) fn cells(
-    content: &[u8],
-    range: std::ops::Range<usize>,
-    layout: &Layout,
-    vocabulary: &Vocabulary,
-    found: &mut impl FnMut(Hit),
-) {
+pub(super) fn cells(content: &[u8], range: std::ops::Range<usize>, layout: &Layout, found: &mut impl FnMut(Hit)) {
+    let vocabulary = layout.vocabulary();
     let wanted_of = |meaning: Meaning| meaning.within(vocabulary.by_name().and(vocabulary.by_digits()));
     let Some(delimiter) = layout.delimiter() else { return };
     if !layout.may_say(vocabulary.by_name().and(vocabulary.by_digits()).and(Meaning::NAME)) {
@@ -468,14 +465,17 @@ pub(super) fn cells(
 }
 
 /// Which of the kinds that `wanted` says the value is one of, and where it ends. In running text other words may follow
-/// an identifier.
+/// an identifier. What the configuration says of a name goes before what is built in.
 fn told(value: &Value<'_>, wanted: Meaning, in_text: bool) -> Option<(EntityType, usize)> {
-    wanted.kinds().find_map(|number| {
+    let vocabulary = value.near.layout().vocabulary();
+    let mut kinds = wanted.within(Meaning::CLASS).kinds().chain(wanted.without(Meaning::CLASS).kinds());
+    kinds.find_map(|number| {
         let entity = *EntityType::ALL.get(number)?;
-        match KINDS.get(number)?.told {
+        match vocabulary.kind(number)?.told {
+            Told::NameAndForm(form) => form.end_of(value, in_text).map(|end| (entity, end)),
             Told::NameAndDigits(is) => identifier(value, is, in_text).map(|end| (entity, end)),
             Told::Name(is) => (!value.text().is_empty() && is(value)).then_some((entity, value.end)),
-            Told::Form => None,
+            Told::Form | Told::Prefix(_) => None,
         }
     })
 }

@@ -195,6 +195,7 @@ pub(crate) mod work {
 
 #[cfg(test)]
 mod tests {
+    use super::super::vocabulary::Vocabulary;
     use super::*;
 
     fn near<'a>(content: &'a [u8], layout: &'a Layout) -> Near<'a> {
@@ -203,7 +204,7 @@ mod tests {
 
     #[test]
     fn encodings_are_undone_in_both_directions() {
-        let layout = Layout::default();
+        let layout = Layout::plain(Vocabulary::built_in());
         let content = br"a%40b\u002Bc\nd%4";
         let near = near(content, &layout);
         assert_eq!(near.unit(1), Some((b'@', 3)));
@@ -218,7 +219,7 @@ mod tests {
 
     #[test]
     fn runs_leave_out_encoded_characters() {
-        let layout = Layout::default();
+        let layout = Layout::plain(Vocabulary::built_in());
         assert_eq!(near(b"%2212345", &layout).after_escape(1), 3);
         assert_eq!(near(br"\u002212345", &layout).after_escape(2), 6);
         assert_eq!(near(b"u12345", &layout).after_escape(1), 1);
@@ -227,7 +228,7 @@ mod tests {
 
     #[test]
     fn only_the_surroundings_are_visible() {
-        let layout = Layout::default();
+        let layout = Layout::plain(Vocabulary::built_in());
         let content = vec![b'x'; 4_000];
         let (near, start) = Near::new(&content, 3_000, &layout);
         assert_eq!((start, near.at()), (3_000 - LOOK_BACK, LOOK_BACK));

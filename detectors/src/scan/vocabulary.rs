@@ -5,11 +5,12 @@
 //! one word (`dateofbirth`). `=` before a phrase asks that it be the whole name: what is too short or too common to tell
 //! anything within a longer one.
 
+use std::fmt;
 use std::sync::LazyLock;
 
 use super::meaning::Meaning;
 use super::names::Word;
-use crate::kind::Told;
+use crate::kind::{Kind, Told};
 use crate::registry::KINDS;
 
 /// How many words a phrase may have.
@@ -34,11 +35,12 @@ pub(crate) struct Vocabulary {
     slots: Box<[Entry]>,
     by_name: Meaning,
     by_digits: Meaning,
+    classes: &'static [Kind],
     #[cfg(test)]
     used: usize,
 }
 
-static BUILT_IN: LazyLock<Vocabulary> = LazyLock::new(Vocabulary::new);
+static BUILT_IN: LazyLock<Vocabulary> = LazyLock::new(|| Vocabulary::of_kinds(&[]));
 
 impl Vocabulary {
     /// The phrases of all kinds.
@@ -46,11 +48,19 @@ impl Vocabulary {
         &BUILT_IN
     }
 
-    fn new() -> Self {
+    /// The phrases of all kinds, and those of the configuration's classes with what they say.
+    pub(crate) fn with(classes: &'static [Kind], phrases: impl Iterator<Item = (String, Meaning)>) -> Self {
+        let mut table = Self::of_kinds(classes);
+        phrases.for_each(|(phrase, meaning)| table.add(&phrase, meaning));
+        table
+    }
+
+    fn of_kinds(classes: &'static [Kind]) -> Self {
         let mut table = Self {
             slots: vec![Entry::default(); SLOTS].into(),
-            by_name: kinds(|told| matches!(told, Told::Name(_))),
-            by_digits: kinds(|told| matches!(told, Told::NameAndDigits(_))),
+            by_name: kinds(classes, |told| matches!(told, Told::Name(_))),
+            by_digits: kinds(classes, |told| matches!(told, Told::NameAndDigits(_) | Told::NameAndForm(_))),
+            classes,
             #[cfg(test)]
             used: 0,
         };
@@ -61,6 +71,14 @@ impl Vocabulary {
             phrases.iter().for_each(|phrase| table.add(phrase, *meaning));
         }
         table
+    }
+
+    /// The kind of this number: what is built in, and behind it the classes.
+    pub(crate) fn kind(&self, number: usize) -> Option<&'static Kind> {
+        match number.checked_sub(KINDS.len()) {
+            None => KINDS.get(number).copied(),
+            Some(slot) => self.classes.get(slot),
+        }
     }
 
     /// The kinds that are told by the name of their field.
@@ -89,12 +107,15 @@ impl Vocabulary {
         best
     }
 
-    /// Whether the last words are a phrase of several: `resident id` ends in a word that has no meaning of its own.
+    /// Whether the last words are a phrase of several: `resident id` ends in a word that has no meaning of its own. A name
+    /// that the configuration gives says what it says, whatever it ends in.
     pub(crate) fn ends_with_phrase(&self, words: &[Word]) -> bool {
-        (2..=MAX_WORDS.min(words.len())).any(|len| {
+        (1..=MAX_WORDS.min(words.len())).any(|len| {
             let row = words.get(words.len() - len..).unwrap_or_default();
             let hash = row.iter().fold(Hash::default(), |hash, word| hash.word(word.as_bytes()));
-            self.get(hash).is_some_and(|entry| !entry.meaning.is_neutral() && !entry.meaning.says(Meaning::NUMBERED))
+            self.get(hash).is_some_and(|Entry { meaning, .. }| {
+                meaning.says(Meaning::CLASS) || len > 1 && !meaning.is_neutral() && !meaning.says(Meaning::NUMBERED)
+            })
         })
     }
 
@@ -134,9 +155,22 @@ impl Vocabulary {
     }
 }
 
-fn kinds(wanted: impl Fn(&Told) -> bool) -> Meaning {
-    let numbers = KINDS.iter().enumerate().filter(|(_, kind)| wanted(&kind.told)).map(|(number, _)| number);
+fn kinds(classes: &'static [Kind], wanted: impl Fn(&Told) -> bool) -> Meaning {
+    let numbers = KINDS
+        .iter()
+        .copied()
+        .chain(classes)
+        .enumerate()
+        .filter(|(_, kind)| wanted(&kind.told))
+        .map(|(number, _)| number);
     numbers.fold(Meaning::default(), |all, number| all.and(Meaning::of_kind(number)))
+}
+
+/// Shows nothing: it is long.
+impl fmt::Debug for Vocabulary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Vocabulary").finish_non_exhaustive()
+    }
 }
 
 /// The hash of a row of words. 64 bits tell the few thousand phrases from anything that occurs; who makes a name that
@@ -503,7 +537,7 @@ mod tests {
 
     #[test]
     fn the_table_stays_half_empty_and_its_phrases_short() {
-        assert!(Vocabulary::new().used < SLOTS / 2);
+        assert!(Vocabulary::of_kinds(&[]).used < SLOTS / 2);
         for phrase in KINDS.iter().flat_map(|kind| kind.names) {
             let words = phrase.trim_start_matches('=').split(' ');
             assert!((1..=MAX_WORDS).contains(&words.count()), "{phrase}");

@@ -40,14 +40,14 @@ impl WindowScan {
     /// for want of what follows is counted here.
     ///
     /// [`Inspector::inspect`]: crate::inspect::Inspector::inspect
-    pub fn after(kept: &[u8]) -> Self {
+    pub fn after(scanner: &Scanner, kept: &[u8]) -> Self {
         let decided = decided_before(kept.len());
         let start = decided.saturating_sub(LOOK_BACK);
         Self {
             tally: Tally::default(),
             window: kept.get(start..).unwrap_or_default().to_vec(),
             undecided: decided - start,
-            layout: (decided > 0).then(|| Layout::of(kept)),
+            layout: (decided > 0).then(|| scanner.layout(kept)),
             found: Found::default(),
         }
     }
@@ -84,7 +84,7 @@ impl WindowScan {
         if end <= self.undecided {
             return;
         }
-        let layout = self.layout.get_or_insert_with(|| Layout::of(&self.window));
+        let layout = self.layout.get_or_insert_with(|| scanner.layout(&self.window));
         self.found.clear();
         scanner.scan(&self.window, self.undecided..end, layout, 0, &mut self.found);
         self.tally.merge(&self.found.tally);
@@ -106,23 +106,45 @@ impl fmt::Debug for WindowScan {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::super::near::work;
     use super::super::{EntityType, More};
     use super::*;
+    use crate::class::Classes;
+    use crate::class::tests::classes;
     use proptest::prelude::*;
+
+    /// The laws of windows hold for classes of the configuration too, whichever way they are told.
+    static CLASSES: LazyLock<Classes> = LazyLock::new(|| {
+        classes(
+            r###"[
+                {"name":"staff","family":"pii","names":["staff no","badge"],"format":"E####"},
+                {"name":"ward","family":"pii","names":["ward"]},
+                {"name":"member","family":"pii","names":["member no"],"check":"luhn"},
+                {"name":"key","family":"secret","prefix":"a_a_"},
+                {"name":"ticket","family":"secret","prefix":"acme-","format":"##-@@*"}
+            ]"###,
+        )
+    });
+
+    fn scanner() -> Scanner {
+        Scanner::default().with(*CLASSES)
+    }
 
     fn whole(content: &[u8]) -> Tally {
         let mut found = Found::default();
-        Scanner::default().scan_kept(content, More::Nothing, &Layout::of(content), &mut found);
+        let scanner = scanner();
+        scanner.scan_kept(content, More::Nothing, &scanner.layout(content), &mut found);
         found.tally
     }
 
     fn in_windows(content: &[u8], limit: usize, cuts: &[usize]) -> Tally {
-        let scanner = Scanner::default();
+        let scanner = scanner();
         let (kept, rest) = content.split_at(limit.min(content.len()));
         let mut found = Found::default();
-        scanner.scan_kept(kept, More::Follows, &Layout::of(kept), &mut found);
-        let mut windows = WindowScan::after(kept);
+        scanner.scan_kept(kept, More::Follows, &scanner.layout(kept), &mut found);
+        let mut windows = WindowScan::after(&scanner, kept);
         let mut at = 0;
         for cut in cuts {
             let end = (at + cut).min(rest.len());
@@ -176,6 +198,20 @@ mod tests {
                 "\\\"",
                 "id,ssn,phone\n",
                 "a=1&ssn=",
+                "\"badge\":\"E1234\",",
+                "staff no E1234 ",
+                "badge: E1234\n",
+                "E1234",
+                "\"ward\":\"",
+                "id,ward,badge\n",
+                "<ward>",
+                "member no 123455 ",
+                "a_a_a_a_",
+                "a_a_k1k2k3k4 ",
+                " a_",
+                "acme-",
+                "12-ABc",
+                " acme-12-ABc.",
             ])
             .prop_map(str::to_owned),
             "[0-9]{1,20}",
@@ -215,7 +251,7 @@ mod tests {
     #[test]
     fn large_pieces_go_through_a_small_window() {
         let scanner = Scanner::default();
-        let mut windows = WindowScan::after(b"");
+        let mut windows = WindowScan::after(&scanner, b"");
         windows.push(&scanner, &b"jane@example.com ".repeat(100_000));
         assert!(windows.window.capacity() <= 4 * PIECE);
         windows.finish(&scanner);
@@ -276,6 +312,11 @@ mod tests {
             "{\"number\":4111111111111111,",
             "123456789,",
             "+4930123456,",
+            "a_",
+            ".a_a_",
+            " acme-1",
+            "\"badge\":\"E123",
+            "staff no E",
         ] {
             let (small, large) = (work_per_byte(piece, 10_000), work_per_byte(piece, 80_000));
             assert!(large <= small * 1.2 + 1.0, "{piece}: {small} then {large} reads a byte");

@@ -96,6 +96,7 @@ Exit status: 0 as it was written; 1 not so, or the store cannot be asked; 2 usag
     #[command(after_help = "\
 Reads {\"id\": ..., \"content_type\": ..., \"body\": \"...\"} a line, and writes
 {\"id\": ..., \"entities\": [{\"type\": ..., \"masked\": ..., \"count\": ...}]}. What content is is told by its bytes, not by its type.
+With --config FILE, your own classes of data are told too ([[detectors.classes]]); else no configuration is read.
 
 Exit status: 0 fine; 1 a line could not be read, or the output failed; 2 usage.")]
     Classify,

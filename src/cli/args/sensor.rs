@@ -23,8 +23,8 @@ pub struct AnalysisOptions {
     /// Memory for connections and what is held for them [default: 512M]
     #[arg(long, value_name = "SIZE")]
     pub memory: Option<Memory>,
-    /// Which detectors run: 'all', 'none', or a list of families and names; their thresholds are set in the configuration,
-    /// [detectors.thresholds] [default: all]
+    /// Which detectors run: 'all', 'none', or a list of families and names; their thresholds and your own classes of
+    /// data are set in the configuration, [detectors.thresholds] and [[detectors.classes]] [default: all]
     #[arg(long, value_name = "all|none|LIST")]
     pub detectors: Option<String>,
     /// The interface's OpenAPI document, JSON or YAML: tell what it does not have, and what it has and nobody calls
