@@ -287,6 +287,21 @@ fn a_class_of_the_configuration_is_found_counted_and_masked() {
 }
 
 #[test]
+fn what_the_machine_carries_is_measured_by_stage() {
+    let output = apitap(&["bench", "--runs", "1", "--format", "jsonl"], &[&demo()]);
+    assert_ends(&output, 0, &[]);
+    let rows: Vec<serde_json::Value> =
+        text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let stages: Vec<_> = rows.iter().map(|row| row["stage"].as_str()).collect();
+    assert_eq!(stages, [Some("exchanges"), Some("content"), Some("behaviour"), None]);
+    assert!(rows[3]["exchanges_per_second"].as_f64().unwrap() > 0.0, "{rows:?}");
+    let table = apitap(&["bench", "--runs", "1", "--format", "table"], &[&demo()]);
+    assert!(text(&table.stdout).contains("on one core"), "{}", text(&table.stdout));
+    assert_ends(&apitap(&["bench", "-"], &[]), 2, &["name files"]);
+    assert_ends(&apitap(&["bench", "/nowhere.pcap"], &[]), 1, &["/nowhere.pcap"]);
+}
+
+#[test]
 fn options_of_the_analysis_are_those_of_commands_that_analyse() {
     for command in ["alerts", "query", "verify", "schema", "store", "check"] {
         assert_ends(&apitap(&[command, "--memory", "64M"], &[]), 2, &["'--memory'"]);

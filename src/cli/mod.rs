@@ -2,6 +2,7 @@
 
 mod alerts;
 pub mod args;
+mod bench;
 mod charts;
 mod check;
 mod classify;
@@ -87,6 +88,7 @@ pub fn run(command_line: &Apitap) -> Exit {
     };
     match &command_line.command {
         Command::Demo(args) => demo::run(args, &config),
+        Command::Bench(args) => bench::run(args, &config),
         Command::Read(args) => read::run(args, &config, &mut |_| {}),
         Command::Run(args) => {
             start_log();

@@ -15,7 +15,7 @@ use clap::{Args, Parser, Subcommand};
 pub use demo::DemoArgs;
 pub use face::{CheckArgs, CompletionsArgs, ManArgs};
 pub use history::{AlertsArgs, AlertsCommand, ChangeArgs, FilterArgs, HistoryFormat, QueryArgs, ShowArgs, StatsArgs};
-pub use sensor::{AnalysisOptions, Destination, ReadArgs, RunArgs};
+pub use sensor::{AnalysisOptions, BenchArgs, Destination, ReadArgs, RunArgs};
 pub use store::{Password, SchemaArgs, StoreArgs, StoreOptions, VerifyArgs};
 
 /// Passive API security sensor: reads a copy of the traffic and says what is going wrong.
@@ -100,6 +100,13 @@ With --config FILE, your own classes of data are told too ([[detectors.classes]]
 
 Exit status: 0 fine; 1 a line could not be read, or the output failed; 2 usage.")]
     Classify,
+    /// Say what this machine can carry of the traffic in capture files, and where the time goes
+    #[command(after_help = "\
+Reads the files several times with one worker and tells processor time, so that what else runs here does not count. They should
+be large: a second of traffic says little.
+
+Exit status: 0 fine; 1 a file cannot be read, or it was interrupted; 2 usage.")]
+    Bench(BenchArgs),
     /// Say what is missing to run the sensor here, and how to mend it
     #[command(after_help = "\
 Looks at the configuration, the privilege to capture, the interfaces, the state directory, the engine's library and the store.

@@ -11,7 +11,7 @@ use super::store::{Password, StoreOptions};
 use crate::config::{Buffer, Checksums, Choice, Format, InspectLimit, Memory, Snaplen};
 
 /// How traffic is looked at.
-#[derive(Args, Debug, Default)]
+#[derive(Args, Clone, Debug, Default)]
 pub struct AnalysisOptions {
     /// What to make of wrong TCP checksums: 'auto' accepts them from a sender until it has shown a valid one (offloading
     /// senders never do) [default: auto]
@@ -72,6 +72,23 @@ pub struct ReadArgs {
     /// Exit with status 3 when there is an alert of this severity or a higher one
     #[arg(long, value_name = "SEVERITY", value_parser = severity)]
     pub fail_on: Option<Severity>,
+}
+
+/// Arguments of `apitap bench`.
+#[derive(Args, Debug)]
+pub struct BenchArgs {
+    /// Capture files; those of your own traffic say most
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// How often each stage is measured; the median counts
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=99))]
+    pub runs: u8,
+    /// How it is written; by default a table on a terminal, else JSON lines
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
+    /// How traffic is looked at.
+    #[command(flatten)]
+    pub analysis: AnalysisOptions,
 }
 
 /// Arguments of `apitap run`.
