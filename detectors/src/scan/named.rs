@@ -29,30 +29,11 @@ const MAX_NAME: usize = 64;
 /// How many elements of an array are read for the name it stands under.
 const MAX_ELEMENTS: usize = 8;
 
-/// What was said of the names seen last.
+/// What was said of the names seen last, by their hashes. Nobody knows the key, so no name can be made to pass for another.
 #[derive(Clone, Default)]
 pub(crate) struct Remembered {
-    names: Box<[(Short, Meaning)]>,
-}
-
-/// A name of at most 24 bytes, as three words that cover it; longer ones are looked up each time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Short {
-    words: [u64; 3],
-    len: u8,
-}
-
-impl Short {
-    fn of(name: &[u8]) -> Option<Self> {
-        let len = name.len();
-        let word = |from: usize| name.get(from..from + 8)?.try_into().ok().map(u64::from_le_bytes);
-        let words = match len {
-            0..8 => [name.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)), 0, 0],
-            8..=24 => [word(0)?, word(len / 2 - 4)?, word(len - 8)?],
-            _ => return None,
-        };
-        Some(Self { words, len: len as u8 })
-    }
+    names: Box<[(u64, Meaning)]>,
+    hashing: ahash::RandomState,
 }
 
 const REMEMBERED: usize = 1 << 10;
@@ -66,16 +47,14 @@ impl std::fmt::Debug for Remembered {
 
 impl Remembered {
     fn meaning(&mut self, name: &[u8], vocabulary: &Vocabulary) -> Meaning {
-        let Some(short) = Short::of(name) else { return Meaning::of_name_in(name, vocabulary) };
         if self.names.is_empty() {
-            self.names = vec![(Short::default(), Meaning::default()); REMEMBERED].into();
+            self.names = vec![(0, Meaning::default()); REMEMBERED].into();
         }
-        let [first, middle, last] = short.words;
-        let hash = (first ^ middle.rotate_left(21) ^ last.rotate_left(42) ^ u64::from(short.len))
-            .wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        // Never that of an empty slot.
+        let hash = self.hashing.hash_one(name) | 1;
         let Some(slot) = self.names.get_mut((hash >> 54) as usize) else { return Meaning::default() };
-        if slot.0 != short {
-            *slot = (short, Meaning::of_name_in(name, vocabulary));
+        if slot.0 != hash {
+            *slot = (hash, Meaning::of_name_in(name, vocabulary));
         }
         slot.1
     }
