@@ -197,12 +197,12 @@ fn is_day(text: &[u8]) -> bool {
     matches!(text, [b'1' | b'2', _, _, _, b'-', _, _, b'-', ..] | [b'1' | b'2', _, _, _, b'-', _, _])
 }
 
-/// Whether a field names the call that was made: `traceId`, `span_id`, `requestId`. Nobody asks for it again.
+/// Whether a field names the call that was made: `traceId`, `span_id`, `correlationId`. Nobody asks for it again. A
+/// `requestId` may be somebody's request for something.
 fn is_of_the_call(name: &[u8]) -> bool {
     let names: &[u8] = match name.first() {
         Some(b't' | b'T') => b"trace",
         Some(b's' | b'S') => b"span",
-        Some(b'r' | b'R') => b"request",
         Some(b'c' | b'C') => b"correlation",
         _ => return false,
     };
@@ -310,9 +310,10 @@ mod tests {
 
     #[test]
     fn times_and_numbers_of_calls_are_no_ids() {
-        let (ids, _) =
-            shown(r#"{"at":"2025-02-26T08:42","day":"2025-02-26","spanId":"f9-7","no":"2025-0226","t":"c4-9"}"#);
-        assert_eq!(ids, ["2025-0226", "c4-9"]);
+        let (ids, _) = shown(
+            r#"{"at":"2025-02-26T08:42","day":"2025-02-26","spanId":"f9-7","requestId":7,"no":"2025-0226","t":"c4-9"}"#,
+        );
+        assert_eq!(ids, ["7", "2025-0226", "c4-9"]);
     }
 
     #[test]
