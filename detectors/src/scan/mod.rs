@@ -264,6 +264,7 @@ fn judge(content: &[u8], start: usize, masks: &Masks, layout: &Layout, only: u64
         unnamed = masks.without_names();
         &unnamed
     };
+    let others = masks.without_names().any();
     let mut rest = masks.any();
     while rest != 0 {
         let place = rest & rest.wrapping_neg();
@@ -273,7 +274,7 @@ fn judge(content: &[u8], start: usize, masks: &Masks, layout: &Layout, only: u64
         let at = near.at();
         if (masks.sign | masks.counted) & place != 0 {
             let Found { tally, hits, remembered } = &mut *found;
-            let mut reader = Reader { near, remembered };
+            let mut reader = Reader { near: &near, remembered };
             let mut named = |hit: Hit| {
                 if only & bit(hit.entity) != 0 {
                     tally.add(hit.entity, 1);
@@ -286,6 +287,10 @@ fn judge(content: &[u8], start: usize, masks: &Masks, layout: &Layout, only: u64
                 reader.at_sign(&mut named);
             } else {
                 reader.in_text(&mut named);
+            }
+            // Most signs between names and values are nothing else.
+            if others & place == 0 {
+                continue;
             }
         }
         let mut add = |hit: Option<(EntityType, usize, usize)>| {

@@ -62,7 +62,7 @@ impl Remembered {
 
 /// Where values are read, and what for.
 pub(super) struct Reader<'r, 'a> {
-    pub(super) near: Near<'a>,
+    pub(super) near: &'r Near<'a>,
     pub(super) remembered: &'r mut Remembered,
 }
 
@@ -113,7 +113,7 @@ impl<'a> Reader<'_, 'a> {
         let name = before.get(quote + 1..).unwrap_or_default();
         let mut meaning = self.remembered.meaning(name, self.vocabulary());
         if meaning.is_neutral() && meaning.says(Meaning::GENERIC) && !meaning.says(Meaning::NAME) {
-            let parents = Finder { near: &self.near, floor: 0 }.parents(end - name.len() - 1, meaning);
+            let parents = Finder { near: self.near, floor: 0 }.parents(end - name.len() - 1, meaning);
             // `"address": {"value": ...}`; what a number in it is says the shape.
             meaning = parents;
         }
@@ -161,7 +161,7 @@ impl<'a> Reader<'_, 'a> {
     /// Reads the value at `start` as what `wanted` says; returns where it ends.
     fn judge(&mut self, start: usize, ending: Ending, wanted: Meaning, found: &mut impl FnMut(Hit)) -> usize {
         let near = self.near;
-        let value = Value::read(&near, start, ending);
+        let value = Value::read(near, start, ending);
         if let Some((entity, end)) = told(&value, wanted, ending == Ending::Line) {
             found(Hit { entity, start, end });
         }
@@ -185,7 +185,7 @@ impl<'a> Reader<'_, 'a> {
         const AROUND: usize = 160;
         let around = self.near.slice(name.saturating_sub(AROUND), name + AROUND);
         NEIGHBOURS.iter().any(|neighbour| neighbour.find(around).is_some())
-            || Finder { near: &self.near, floor: 0 }.parent_is_person(name)
+            || Finder { near: self.near, floor: 0 }.parent_is_person(name)
     }
 
     /// `name=value`, `name="value"`, at the equals sign.
@@ -196,7 +196,7 @@ impl<'a> Reader<'_, 'a> {
             None | Some(b'=' | b'&' | b' ' | b'>' | b'\n' | b'\r') => return,
             Some(quote @ (b'"' | b'\'')) => {
                 // What opened the string that this stands in cannot open another.
-                if quote == b'"' && slashes_before(&near, start) > 0 {
+                if quote == b'"' && slashes_before(near, start) > 0 {
                     return;
                 }
                 (start + 1, Ending::Quote(quote, 0))
@@ -277,7 +277,7 @@ impl<'a> Reader<'_, 'a> {
         } else if matches!(near.get(start), None | Some(b'<')) {
             return;
         }
-        let finder = Finder { near: &self.near, floor: 0 };
+        let finder = Finder { near: self.near, floor: 0 };
         let Some((open, tag)) = finder.tag_before(bracket + 1) else { return };
         if !tag.first().is_some_and(|byte| byte.is_ascii_alphabetic() || *byte >= 0x80) {
             return;
@@ -286,12 +286,12 @@ impl<'a> Reader<'_, 'a> {
         let name = tag.get(..len).unwrap_or_default();
         let local = name.rsplit(|byte| *byte == b':').next().unwrap_or(name);
         let mut meaning = if context::is_layout_tag(name) {
-            Finder { near: &self.near, floor: 0 }.markup(bracket + 1)
+            Finder { near: self.near, floor: 0 }.markup(bracket + 1)
         } else {
             self.remembered.meaning(local, self.vocabulary())
         };
         if meaning.is_neutral() && meaning.says(Meaning::GENERIC) {
-            meaning = Finder { near: &self.near, floor: 0 }.markup(bracket + 1);
+            meaning = Finder { near: self.near, floor: 0 }.markup(bracket + 1);
         }
         if meaning.says(Meaning::NAME) && !meaning.says(Meaning::PERSON) && self.is_of_a_person(open) {
             meaning = meaning.and(Meaning::of_type(EntityType::PersonName));
@@ -336,7 +336,7 @@ impl<'a> Reader<'_, 'a> {
             return;
         }
         match near.get(start) {
-            Some(quote @ (b'"' | b'\'')) if slashes_before(&near, start) == 0 => {
+            Some(quote @ (b'"' | b'\'')) if slashes_before(near, start) == 0 => {
                 self.judge(start + 1, Ending::Quote(quote, 0), wanted, found);
             }
             _ => {
@@ -371,16 +371,16 @@ impl<'a> Reader<'_, 'a> {
             if near
                 .layout()
                 .delimiter()
-                .is_some_and(|delimiter| context::cell(&near, start, delimiter).is_none_or(|cell| cell.start == start))
+                .is_some_and(|delimiter| context::cell(near, start, delimiter).is_none_or(|cell| cell.start == start))
             {
                 continue;
             }
-            let Some(text) = context::words_before(&near, start) else { continue };
+            let Some(text) = context::words_before(near, start) else { continue };
             let wanted = Meaning::of_text_in(text, self.vocabulary()).within(self.vocabulary().by_digits());
             if wanted == Meaning::default() {
                 continue;
             }
-            let value = Value::read(&near, start, Ending::Line);
+            let value = Value::read(near, start, Ending::Line);
             if let Some((entity, end)) = told(&value, wanted, true) {
                 found(Hit { entity, start, end });
                 return;
