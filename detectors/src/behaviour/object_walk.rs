@@ -23,7 +23,7 @@
 
 use super::bounded::Bounded;
 use super::disclosure::{self, Shown};
-use super::ledger::Ledger;
+use super::ledger::{Holder, Ledger};
 use super::{Behaviour, Fact, Findings, Judge};
 use crate::finding::{Confidence, Detector, Family, Finding, Severity, Subject};
 use crate::identity::CredentialKind;
@@ -219,8 +219,8 @@ impl State {
         let is_new = !walk.objects.contains(&object.hash);
         if is_new && walk.objects.len() < DISTINCT {
             walk.note(visit.outcome, object, owner);
-            walk.others += u32::from(holder.is_some_and(|holder| holder.is_only && !holder.is(who)));
-            walk.shared += u32::from(holder.is_some_and(|holder| !holder.is_only));
+            walk.others += u32::from(holder.is_some_and(|holder| holder.is_only() && !holder.is(who)));
+            walk.shared += u32::from(holder.is_some_and(Holder::is_one_of_several));
         }
         let is_rule = usual.is_rule(limits);
         let others = usual.others(actor, walk.objects.len());
@@ -563,6 +563,17 @@ mod tests {
         });
         let walk = (3_000..3_100).map(|id| asks(7, "/orders/7", id, if id % 4 == 0 { 404 } else { 200 }));
         assert!(severities(crowd().chain(lists).chain(walk)).iter().all(|severity| *severity < Severity::High));
+    }
+
+    #[test]
+    fn what_its_owner_and_the_staff_were_shown_is_still_the_owners() {
+        let mut list = asks(50, "/all", 0, 200);
+        list.objects = Objects::default();
+        let staff = shows(list, 1_000..1_090, None);
+        let foreign: Vec<u64> = (0..8).flat_map(|who| 1_000 + who * 10..1_004 + who * 10).collect();
+        let walk =
+            foreign.into_iter().map(|id| shows(asks(7, "/orders/7", id, 200), [], Some(100 + (id - 1_000) / 10)));
+        assert!(severities(crowd().chain([staff]).chain(walk)).contains(&Severity::High));
     }
 
     #[test]
