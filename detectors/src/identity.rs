@@ -21,15 +21,15 @@ pub struct Credential {
 /// How a credential is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CredentialKind {
-    /// `Authorization: Bearer` with a JSON Web Token (RFC 7519).
+    /// `Authorization: Bearer` with a JSON Web Token (RFC 7519), or one in a field of its own, as `X-Auth-Token`.
     Jwt,
-    /// `Authorization: Bearer` with something that means nothing to others (RFC 6750).
+    /// `Authorization: Bearer` with something that means nothing to others (RFC 6750), or in a field of its own.
     Bearer,
     /// `Authorization: Basic` (RFC 7617).
     Basic,
     /// Another scheme of `Authorization`.
     OtherScheme,
-    /// A field of its own, as `X-API-Key`.
+    /// The key of a program in a field of its own, as `X-API-Key`.
     ApiKey,
     /// A cookie that by its name holds a session.
     SessionCookie,
@@ -48,9 +48,66 @@ pub(crate) struct Identity {
     pub(crate) token: Option<Arc<Token>>,
 }
 
-/// Fields that hold a key and nothing else, in lower case.
-const KEY_FIELDS: [&str; 8] =
-    ["x-api-key", "api-key", "apikey", "x-auth-token", "x-access-token", "x-session-token", "x-token", "private-token"];
+/// Whose credential a field of its own holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Holder {
+    /// Somebody's who logged in.
+    Person,
+    /// A program's, which may be the same for everybody who uses it.
+    Program,
+}
+
+/// Shortest token in a field of its own: shorter ones are numbers of versions and counters.
+const SHORTEST: usize = 8;
+
+/// Whether a field holds a credential, by the words that its name is made of: interfaces have names of their own for it
+/// (`X-Auth-Token`, `X-Acme-Access-Key`, `Ocp-Apim-Subscription-Key`).
+fn own_field(name: &[u8]) -> Option<Holder> {
+    // Tokens and keys that say nothing of who asks.
+    const OTHER: [&[u8]; 20] = [
+        b"csrf",
+        b"xsrf",
+        b"csrftoken",
+        b"xsrftoken",
+        b"captcha",
+        b"recaptcha",
+        b"requestverificationtoken",
+        b"verification",
+        b"request",
+        b"device",
+        b"push",
+        b"fcm",
+        b"guest",
+        b"visitor",
+        b"anonymous",
+        b"page",
+        b"continuation",
+        b"sync",
+        b"proxy",
+        b"sec",
+    ];
+    const PEOPLE: [&[u8]; 4] = [b"auth", b"access", b"session", b"user"];
+    const PROGRAMS: [&[u8]; 9] =
+        [b"api", b"app", b"application", b"client", b"service", b"subscription", b"functions", b"partner", b"secret"];
+    let mut words = name.rsplit(|octet| matches!(octet, b'-' | b'_'));
+    let last = words.next()?;
+    let ends = |end: &[u8]| {
+        last.len()
+            .checked_sub(end.len())
+            .and_then(|at| last.get(at..))
+            .is_some_and(|tail| tail.eq_ignore_ascii_case(end))
+    };
+    let among = |known: &[&[u8]], word: &[u8]| known.iter().any(|known| known.eq_ignore_ascii_case(word));
+    let before = words.clone().next().unwrap_or_default();
+    let holder = match () {
+        () if ends(b"apikey") => Holder::Program,
+        () if ends(b"token") || ends(b"jwt") || ends(b"authorization") => Holder::Person,
+        () if ends(b"key") && among(&PEOPLE, before) => Holder::Person,
+        () if ends(b"key") && among(&PROGRAMS, before) || ends(b"secret") => Holder::Program,
+        () => return None,
+    };
+    (!among(&OTHER, last) && !words.any(|word| among(&OTHER, word))).then_some(holder)
+}
 
 /// A credential as a request has it.
 enum Sent<'a> {
@@ -112,18 +169,24 @@ fn sent<'a>(request: &Request<'a>) -> Option<Sent<'a>> {
     if let Some(value) = request.fields.get("authorization") {
         return Some(authorization(value));
     }
-    let key = KEY_FIELDS.iter().find_map(|name| request.fields.get(name));
-    if let Some(key) = key.filter(|key| !key.is_empty()) {
-        return Some(Sent::Itself(CredentialKind::ApiKey, key));
+    // What stands for a person says more than the key of the program that the person uses.
+    let mut key = None;
+    for (name, value) in request.fields.iter().filter(|(_, value)| !value.is_empty()) {
+        match own_field(name) {
+            Some(Holder::Person) if value.len() >= SHORTEST => return Some(authorization(value)),
+            Some(Holder::Program) => key = key.or(Some(value)),
+            _ => {}
+        }
     }
     let cookies = request.fields.get_all("cookie").flat_map(|line| line.split(|octet| *octet == b';'));
-    cookies.map(<[u8]>::trim_ascii).find_map(|cookie| {
+    let session = cookies.map(<[u8]>::trim_ascii).find_map(|cookie| {
         let at = memchr::memchr(b'=', cookie)?;
         let (name, value) = (&cookie[..at], &cookie[at + 1..]);
         let kind = CredentialKind::SessionCookie;
         (is_session_name(name) && value.len() >= 8)
             .then(|| bearer_token(value).map_or(Sent::Itself(kind, value), |token| Sent::Jwt(kind, token)))
-    })
+    });
+    session.or_else(|| key.map(|key| Sent::Itself(CredentialKind::ApiKey, key)))
 }
 
 fn authorization(value: &[u8]) -> Sent<'_> {
@@ -210,6 +273,49 @@ mod tests {
         assert_eq!(kind(&identity("Cookie", "theme=dark; csrf_token=0123456789")), None);
         assert_eq!(kind(&identity("Authorization", "Bearer opaque-token")), Some(CredentialKind::Bearer));
         assert_eq!(kind(&identity("Accept", "*/*")), None);
+    }
+
+    #[test]
+    fn fields_with_names_of_their_own_hold_credentials() {
+        let of = |name: &str| kind(&identity(name, "0123456789abcdef"));
+        for name in ["X-Auth-Token", "X-Auth-Key", "x-acme-access-token", "X-AccessToken", "Private-Token", "X-Jwt"] {
+            assert_eq!(of(name), Some(CredentialKind::Bearer), "{name}");
+        }
+        for name in ["Api-Key", "X-Acme-ApiKey", "X-Client-Secret", "Ocp-Apim-Subscription-Key", "x-functions-key"] {
+            assert_eq!(of(name), Some(CredentialKind::ApiKey), "{name}");
+        }
+        for name in [
+            "X-CSRF-Token",
+            "X-XSRFToken",
+            "RequestVerificationToken",
+            "X-Device-Token",
+            "Idempotency-Key",
+            "Sec-WebSocket-Key",
+            "Surrogate-Key",
+            "X-Guest-Token",
+            "Proxy-Authorization",
+            "X-Request-Id",
+            "Key",
+            "Token-",
+        ] {
+            assert_eq!(of(name), None, "{name}");
+        }
+        let jwt = token(r#"{"sub":"u-7"}"#);
+        let own = identity("X-Auth-Token", jwt.strip_prefix("Bearer ").unwrap());
+        assert_eq!(own.principal, identity("Authorization", &jwt).principal);
+        assert!(own.token.is_some());
+    }
+
+    #[test]
+    fn a_persons_session_says_more_than_the_programs_key() {
+        let bytes = b"X-API-KeykkkkkkkkCookiesid=0123456789";
+        let line = |name, name_len, value, value_len| FieldLine { name, name_len, value, value_len };
+        let lines = [line(0, 9, 9, 8), line(17, 6, 23, 14)];
+        let fields = Fields::new(bytes, &lines);
+        let request =
+            Request { method: b"GET", target: b"/", version: Version::Http11, fields, content: Content::default() };
+        let both = of(&request, &Hashing::new([1; 32]), &mut Tokens::default());
+        assert_eq!(kind(&both), Some(CredentialKind::SessionCookie));
     }
 
     #[test]

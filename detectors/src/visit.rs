@@ -293,8 +293,8 @@ impl std::fmt::Debug for Hashing {
 fn outcome(request: Option<&Request<'_>>, response: Option<&Response<'_>>) -> Outcome {
     let Some(response) = response else { return Outcome::Unknown };
     match request {
-        Some(request) if login::denies(request, response) => Outcome::SentToLogin,
-        _ => Outcome::of(response.status),
+        Some(request) => login::denies(request, response).unwrap_or_else(|| Outcome::of(response.status)),
+        None => Outcome::of(response.status),
     }
 }
 

@@ -98,7 +98,11 @@ fn credential_in<'a>(request: &Request<'a>) -> Option<(&'a [u8], u64)> {
 
 /// Whether a query parameter is named for a credential.
 pub(super) fn is_credential_name(name: &[u8]) -> bool {
-    const NAMES: [&[u8]; 17] = [
+    const NAMES: [&[u8]; 21] = [
+        b"authkey",
+        b"accesskey",
+        b"sessionkey",
+        b"userkey",
         b"accesstoken",
         b"token",
         b"authtoken",
@@ -160,6 +164,7 @@ mod tests {
     fn tokens_keys_and_passwords_in_the_query() {
         assert_eq!(found("/a?x=1&access_token=0123456789abcdef0"), Some(("access_token".into(), 20)));
         assert_eq!(found("/a?api-key=sk0123456789abcdef"), Some(("api-key".into(), 11)));
+        assert_eq!(found("/a?auth_key=0123456789abcdef0"), Some(("auth_key".into(), 12)));
         assert_eq!(
             found("/a?token=eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln").map(|(name, _)| name),
             Some("token".into())

@@ -213,7 +213,8 @@ fn is_of_the_call(name: &[u8]) -> bool {
 fn is_id_name(name: &[u8]) -> bool {
     let endings: &[&[u8]] = match name.last().map(u8::to_ascii_lowercase) {
         Some(b'd') => &[b"id"],
-        Some(b's') => &[b"ids"],
+        // Lists of them: `order_ids`, `order_nos`.
+        Some(b's') => &[b"ids", b"nos", b"nrs", b"numbers", b"refs", b"references", b"codes", b"keys", b"slugs"],
         Some(b'o') => &[b"no"],
         Some(b'r') => &[b"nr", b"number"],
         Some(b'f') => &[b"ref"],
@@ -306,6 +307,7 @@ mod tests {
         assert_eq!((ids, owner.as_deref()), (["17", "S-12", "9", "88"].map(str::to_owned).to_vec(), Some("9")));
         assert_eq!(shown("[4,5,6]").0, ["4", "5", "6"]);
         assert_eq!(shown(r#"{"orderIds":[41,42],"n":[1]}"#).0, ["41", "42"]);
+        assert_eq!(shown(r#"{"order_nos":[41,42],"totals":[1]}"#).0, ["41", "42"]);
     }
 
     #[test]

@@ -11,7 +11,7 @@
 use std::net::IpAddr;
 
 use super::bounded::Bounded;
-use super::{Behaviour, Fact, Findings, Judge, Seen};
+use super::{Behaviour, Fact, Findings, Judge, Seen, login};
 use crate::endpoint;
 use crate::exchange::{Request, Response};
 use crate::finding::{Confidence, Detector, Evidence, Family, Finding, Location, Severity, Subject};
@@ -78,6 +78,8 @@ pub struct Assigned {
     name: Box<str>,
     /// Its value gives power by itself: `admin`, `true`.
     gives_power: bool,
+    /// Nobody may ask for it here, whatever others send: who registers has no role yet, and this is that of an administrator.
+    is_seizure: bool,
 }
 
 fn observe(seen: &mut Seen<'_>) {
@@ -86,7 +88,8 @@ fn observe(seen: &mut Seen<'_>) {
         return;
     }
     if matches!(request.method, b"POST" | b"PUT" | b"PATCH") {
-        if let Some(assigned) = assigned(request, response) {
+        if let Some(mut assigned) = assigned(request, response) {
+            assigned.is_seizure &= seen.visit.credential.is_none() && login::is_registration(request.target);
             seen.visit.facts.push(Fact::Assigned(assigned));
         }
     } else if let Some((detector, rule, severity)) = file(request, response) {
@@ -187,9 +190,11 @@ fn assigned(request: &Request<'_>, response: &Response<'_>) -> Option<Assigned> 
             .map(u8::to_ascii_lowercase)
             .collect();
         if is_power && bare.split(|octet| *octet == b',').any(|word| GIVING.contains(&word)) {
-            return Some(Assigned { name, gives_power: true });
+            let speaks_of = |word: &[u8]| [&plain, &bare].iter().any(|text| memchr::memmem::find(text, word).is_some());
+            let is_seizure = speaks_of(b"admin") || speaks_of(b"superuser") || speaks_of(b"root");
+            return Some(Assigned { name, gives_power: true, is_seizure });
         }
-        possession = possession.or(Some(Assigned { name, gives_power: false }));
+        possession = possession.or(Some(Assigned { name, gives_power: false, is_seizure: false }));
     }
     possession
 }
@@ -289,11 +294,13 @@ struct Users {
 }
 
 fn taken(assigned: &Assigned, using: usize) -> Finding {
+    let others = format!("{using} or more other clients use this endpoint and none of them sent it.");
+    let because = match assigned.is_seizure {
+        true => "The answer shows the member as it was sent, by somebody who had no account before.".to_owned(),
+        false => format!("The answer shows the member as it was sent; {others}"),
+    };
     let severity = if assigned.gives_power { Severity::High } else { Severity::Medium };
     let location = Location { part: "request.content".into(), path: Some(format!("$.{}", assigned.name)), offset: 0 };
-    let because = format!(
-        "The answer shows the member as it was sent; {using} or more other clients use this endpoint and none of them sent it."
-    );
     Finding {
         because: Some(because),
         evidence: vec![Evidence { kind: "member".into(), location, masked: "***".into(), value_hash: None }],
@@ -320,6 +327,7 @@ impl Judge for State {
             _ => None,
         });
         match assigned {
+            Some(assigned) if assigned.is_seizure => findings.about(visit, taken(assigned, 0)),
             // Who comes second with it shows that it is meant to be sent.
             Some(assigned) if users.with.iter().all(|other| *other == client) => {
                 add(&mut users.with, client);
@@ -382,6 +390,19 @@ mod tests {
     }
 
     #[test]
+    fn who_registers_may_not_be_an_administrator() {
+        let of = |sent| {
+            let (request, response) = exchange("/signup", sent, sent);
+            assigned(&request, &response).map(|it| it.is_seizure)
+        };
+        assert_eq!(of(r#"{"role":"admin"}"#), Some(true));
+        assert_eq!(of(r#"{"isAdmin":true}"#), Some(true));
+        // Of a shop, or of a house.
+        assert_eq!(of(r#"{"role":"owner"}"#), Some(false));
+        assert_eq!(of(r#"{"verified":true}"#), Some(false));
+    }
+
+    #[test]
     fn files_are_told_by_what_is_in_them() {
         let of = |target, shown| {
             let (request, response) = exchange(target, "", shown);
@@ -403,9 +424,10 @@ mod tests {
         let write = |client: &str, is_assigned: bool| {
             let mut visit = visit(client, "/users/7", 200);
             visit.request_len = 20;
-            visit
-                .facts
-                .extend(is_assigned.then(|| Fact::Assigned(Assigned { name: "role".into(), gives_power: true })));
+            visit.facts.extend(
+                is_assigned
+                    .then(|| Fact::Assigned(Assigned { name: "role".into(), gives_power: true, is_seizure: false })),
+            );
             visit
         };
         let crowd = || (1..6).map(|n| write(&format!("10.0.0.{n}"), false));
@@ -413,6 +435,10 @@ mod tests {
         assert_eq!(told(crowd().chain([write("10.0.1.1", true)]).collect()), 1);
         assert_eq!(told([write("10.0.1.1", true)].into_iter().chain(crowd()).collect()), 1);
         assert_eq!(told(vec![write("10.0.1.1", true)]), 0);
+        let mut registration = write("10.0.1.1", false);
+        let seized = Assigned { name: "role".into(), gives_power: true, is_seizure: true };
+        registration.facts.push(Fact::Assigned(seized));
+        assert_eq!(told(vec![registration]), 1);
         assert_eq!(
             told(
                 vec![write("10.0.1.1", true), write("10.0.1.2", true)]

@@ -63,6 +63,9 @@ knobs! {
 /// Tokens of one signer that are tried within an hour.
 const TRIES: u32 = 2;
 
+/// Answers with a credential, and none without, that say that an operation is not for anybody.
+const KEYED: u32 = 10;
+
 const TOKENS: usize = 65_536;
 const SIGNERS: usize = 4_096;
 
@@ -88,6 +91,16 @@ struct Signer {
     last: Hash,
 }
 
+/// Whether an operation that answered looks at tokens.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Looks {
+    /// It refuses some, or answers callers about themselves.
+    Surely,
+    /// It answered many with a credential and nobody without.
+    Probably,
+    Unknown,
+}
+
 /// A rule that fired.
 struct Told {
     rule: &'static str,
@@ -105,10 +118,16 @@ impl Judge for State {
         let is_guarded = operation.open == 0 && (operation.is_guarded() || is_about_self);
         let is_accepted = visit.is_served();
         let mut told = Vec::new();
-        if is_accepted && is_guarded {
-            told.extend(self.accepted(visit, token));
+        let looks = match () {
+            () if !is_accepted || operation.open > 0 => Looks::Unknown,
+            () if is_guarded => Looks::Surely,
+            () if operation.keyed >= KEYED => Looks::Probably,
+            () => Looks::Unknown,
+        };
+        if is_accepted && operation.open == 0 {
+            told.extend(self.accepted(visit, token, looks));
         }
-        told.extend(attempt(visit, token, is_accepted && is_guarded));
+        told.extend(attempt(visit, token, looks));
         if is_accepted {
             told.extend(lifetime(token, self.limits.days));
             told.extend(self.weak(visit, token));
@@ -131,23 +150,28 @@ impl Judge for State {
 }
 
 impl State {
-    /// What acceptance says, at an operation that looks at tokens.
-    fn accepted(&mut self, visit: &Visit, token: &Token) -> Option<Told> {
+    /// What acceptance says, at an operation that has not answered without a token.
+    fn accepted(&mut self, visit: &Visit, token: &Token, looks: Looks) -> Option<Told> {
         if token.algorithm == Algorithm::None {
             return None;
         }
         let (severity, subject) = (Severity::High, Subject::Endpoint);
-        if let Some(late) = token.expires.map(|expires| seconds(visit.started) - expires).filter(|late| *late > SKEW) {
+        let late = token.expires.map(|expires| seconds(visit.started) - expires).filter(|late| *late > SKEW);
+        if looks == Looks::Surely
+            && let Some(late) = late
+        {
             let why = format!("The token had ended {late} s before it was accepted.");
             return Some(Told { rule: "expired", severity, subject, why });
         }
         let payload = *self.payloads.entry(token.payload, || token.signature);
         let signature = *self.signatures.entry(token.signature, || token.payload);
         if signature != token.payload {
+            // No program does this by mistake, whether or not the operation looks.
+            let severity = if looks == Looks::Surely { Severity::High } else { Severity::Medium };
             let why = "A signature was accepted under a payload that it does not belong to.".to_owned();
             return Some(Told { rule: "payload_changed", severity, subject, why });
         }
-        if payload != token.signature && token.algorithm == Algorithm::Fixed {
+        if looks == Looks::Surely && payload != token.signature && token.algorithm == Algorithm::Fixed {
             let why = "One payload was accepted under two signatures, where there can only be one.".to_owned();
             return Some(Told { rule: "signature_changed", severity, subject, why });
         }
@@ -177,7 +201,7 @@ impl State {
 }
 
 /// Tokens that nobody sends by mistake.
-fn attempt(visit: &Visit, token: &Token, is_accepted: bool) -> Option<Told> {
+fn attempt(visit: &Visit, token: &Token, looks: Looks) -> Option<Told> {
     let (rule, what) = match (token.algorithm, token.trick) {
         (Algorithm::None, _) => ("unsigned", "The token is not signed"),
         (_, Some(Trick::Reference)) => ("key_from_elsewhere", "The token says where its key is to be fetched"),
@@ -186,17 +210,19 @@ fn attempt(visit: &Visit, token: &Token, is_accepted: bool) -> Option<Told> {
         _ => return None,
     };
     // Some issuers do name the place of their keys: acceptance alone says little there.
-    let severity = match (is_accepted, rule) {
-        (true, "key_from_elsewhere") => Severity::Medium,
-        (true, _) => Severity::High,
-        (false, _) => Severity::Low,
+    let severity = match (looks, rule) {
+        (Looks::Surely, "key_from_elsewhere") => Severity::Medium,
+        (Looks::Surely, _) => Severity::High,
+        (Looks::Probably, "unsigned") => Severity::Medium,
+        _ => Severity::Low,
     };
-    let answer = match (is_accepted, visit.outcome) {
-        (true, _) => "was accepted",
-        (false, Outcome::Accepted) => "was sent to an operation that answers anybody",
-        (false, _) => "was refused",
+    let answer = match (looks, visit.outcome) {
+        (Looks::Surely, _) => "was accepted",
+        (Looks::Probably, _) => "was answered by an operation that nobody was seen to use without a token",
+        (Looks::Unknown, Outcome::Accepted) => "was sent to an operation that may answer anybody",
+        (Looks::Unknown, _) => "was refused",
     };
-    let subject = if is_accepted { Subject::Endpoint } else { Subject::Client };
+    let subject = if looks == Looks::Surely { Subject::Endpoint } else { Subject::Client };
     Some(Told { rule, severity, subject, why: format!("{what}, and {answer}.") })
 }
 
@@ -261,6 +287,12 @@ mod tests {
             rules([refused(), sent(token(), 1.0, 200), sent(payload, 1.0, 200)]),
             [("payload_changed", Severity::High)]
         );
+        let payload = Token { payload: Hash(20), ..token() };
+        assert_eq!(
+            rules([sent(token(), 1.0, 200), sent(payload.clone(), 1.0, 200)]),
+            [("payload_changed", Severity::Medium)]
+        );
+        assert!(rules([sent(token(), 1.0, 200), sent(payload, 1.0, 401)]).is_empty());
         let signature = Token { signature: Hash(30), ..token() };
         let twice = [refused(), sent(token(), 1.0, 200), sent(signature.clone(), 1.0, 200)];
         assert_eq!(rules(twice), [("signature_changed", Severity::High)]);
@@ -273,6 +305,20 @@ mod tests {
         let unsigned = || Token { algorithm: Algorithm::None, ..token() };
         assert_eq!(rules([refused(), sent(unsigned(), 1.0, 200)]), [("unsigned", Severity::High)]);
         assert_eq!(rules([sent(unsigned(), 1.0, 401)]), [("unsigned", Severity::Low)]);
+        // Nobody was refused, and nobody came without a token.
+        let others = || {
+            (0..10).map(|_| {
+                let mut visit = sent(token(), 1.0, 200);
+                visit.token = None;
+                visit
+            })
+        };
+        assert_eq!(rules(others().chain([sent(unsigned(), 1.0, 200)])), [("unsigned", Severity::Medium)]);
+        let open = visit("10.0.0.9", "/orders", 200);
+        assert_eq!(
+            rules([open].into_iter().chain(others()).chain([sent(unsigned(), 1.0, 200)])),
+            [("unsigned", Severity::Low)]
+        );
         let path = Token { trick: Some(Trick::Syntax), ..token() };
         assert_eq!(rules([sent(path, 1.0, 401)]), [("key_id_with_syntax", Severity::Low)]);
     }

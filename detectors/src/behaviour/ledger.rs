@@ -5,7 +5,7 @@
 //! and to whom before. Most ids are shown to one only, and need no entry in the second.
 //!
 //! Bounds: [`HOLDERS`] and [`EARLIER`] entries, 6 MiB. Where a set is full, what was used longest ago in it is forgotten.
-//! Ids and people are told apart by 32 and 31 bits of their hashes, so one in some hundred million is taken for another.
+//! Ids and people are told apart by 32 and 30 bits of their hashes, so one in some hundred million is taken for another.
 
 use std::hint::black_box;
 
@@ -36,14 +36,27 @@ pub(super) struct Ledger {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Holder {
     who: u32,
-    /// Nobody else was shown it.
-    pub(super) is_only: bool,
+    /// To how many it was shown: one, two, or more.
+    count: u32,
 }
+
+/// From how many on they are several: the owner of a thing and one of the staff are not.
+const SEVERAL: u32 = 3;
 
 impl Holder {
     /// Whether it is `who`.
     pub(super) fn is(self, who: Hash) -> bool {
         self.who == short(who)
+    }
+
+    /// Whether nobody else was shown it.
+    pub(super) fn is_only(self) -> bool {
+        self.count == 1
+    }
+
+    /// Whether several were shown it, more than its owner and one of the staff.
+    pub(super) fn is_one_of_several(self) -> bool {
+        self.count == SEVERAL
     }
 }
 
@@ -57,7 +70,7 @@ impl Ledger {
     /// The sets of several ids are read before the first is written: so they come from memory together.
     pub(super) fn disclose(&mut self, who: Hash, ids: &[Hash]) {
         const TOGETHER: usize = 16;
-        let holder = Holder { who: short(who), is_only: true };
+        let holder = Holder { who: short(who), count: 1 };
         for ids in ids.chunks(TOGETHER) {
             black_box(ids.iter().fold(0, |read, id| read ^ front(&self.holders, place::<HOLDER_SETS>(*id).0)));
             let mut moved = [(0, 0); TOGETHER];
@@ -81,16 +94,19 @@ impl Ledger {
     /// Makes `holder` the last that `id` was shown to, and says who was it before, if somebody else.
     fn hold(&mut self, id: Hash, holder: Holder) -> Option<u32> {
         let (number, tag) = place::<HOLDER_SETS>(id);
+        let (pair, earlier) = (self.pair(holder.who, id), &self.earlier);
         let set = self.holders.get_mut(number)?;
         match set.iter().position(|entry| tag_of(*entry) == tag) {
             Some(at) => {
                 to_front(set, at);
-                let before = holder_of(set[0]).who;
-                if before == holder.who {
+                let before = holder_of(set[0]);
+                if before.who == holder.who {
                     return None;
                 }
-                set[0] = entry(tag, Holder { is_only: false, ..holder });
-                Some(before)
+                let is_new = before.is_only() || before.count < SEVERAL && !has(earlier, pair);
+                set[0] =
+                    entry(tag, Holder { count: before.count + u32::from(is_new && before.count < SEVERAL), ..holder });
+                Some(before.who)
             }
             None => {
                 to_front(set, 7);
@@ -110,11 +126,7 @@ impl Ledger {
     /// Whether `id` was shown to `who`.
     pub(super) fn was_shown(&self, who: Hash, id: Hash) -> bool {
         let Some(holder) = self.holder(id) else { return false };
-        let was_earlier = || {
-            let (number, tag) = place::<EARLIER_SETS>(self.pair(short(who), id));
-            self.earlier.get(number).is_some_and(|set| set.contains(&tag))
-        };
-        holder.is(who) || !holder.is_only && was_earlier()
+        holder.is(who) || !holder.is_only() && has(&self.earlier, self.pair(short(who), id))
     }
 
     /// Octets of the tables.
@@ -142,6 +154,12 @@ impl Ledger {
     }
 }
 
+/// Whether a pair is among the earlier ones.
+fn has(earlier: &[[u32; 16]], pair: Hash) -> bool {
+    let (number, tag) = place::<EARLIER_SETS>(pair);
+    earlier.get(number).is_some_and(|set| set.contains(&tag))
+}
+
 /// The first entry of a set.
 fn front<T: Copy + Into<u64>, const WAYS: usize>(sets: &[[T; WAYS]], number: usize) -> u64 {
     sets.get(number).map_or(0, |set| set[0].into())
@@ -165,11 +183,11 @@ fn place<const SETS: usize>(id: Hash) -> (usize, u32) {
 }
 
 fn short(who: Hash) -> u32 {
-    (who.0 ^ who.0 >> 32) as u32 >> 1
+    (who.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 34) as u32
 }
 
 fn entry(tag: u32, holder: Holder) -> u64 {
-    u64::from(tag) << 32 | u64::from(holder.who) << 1 | u64::from(holder.is_only)
+    u64::from(tag) << 32 | u64::from(holder.who) << 2 | u64::from(holder.count)
 }
 
 fn tag_of(entry: u64) -> u32 {
@@ -177,7 +195,7 @@ fn tag_of(entry: u64) -> u32 {
 }
 
 fn holder_of(entry: u64) -> Holder {
-    Holder { who: entry as u32 >> 1, is_only: entry & 1 == 1 }
+    Holder { who: entry as u32 >> 2, count: entry as u32 & 3 }
 }
 
 #[cfg(test)]
@@ -198,9 +216,9 @@ mod tests {
         assert_eq!(ledger.holder(id), None);
         ledger.disclose(ann, &[id]);
         ledger.disclose(ann, &[id]);
-        assert!(ledger.holder(id).is_some_and(|holder| holder.is_only && holder.is(ann)));
+        assert!(ledger.holder(id).is_some_and(|holder| holder.is_only() && holder.is(ann)));
         ledger.disclose(bob, &[id]);
-        assert!(ledger.holder(id).is_some_and(|holder| !holder.is_only && holder.is(bob)));
+        assert!(ledger.holder(id).is_some_and(|holder| !holder.is_only() && holder.is(bob)));
         assert_eq!([ann, bob, eve].map(|who| ledger.was_shown(who, id)), [true, true, false]);
         ledger.disclose(ann, &[id]);
         assert_eq!([ann, bob, eve].map(|who| ledger.was_shown(who, id)), [true, true, false]);
@@ -232,9 +250,9 @@ mod tests {
                 let is_known = shown.contains(&(who, id));
                 prop_assert_eq!(ledger.was_shown(hash(who), hash(1_000 + id)), is_known);
                 let mut holders = shown.iter().filter(|(_, known)| *known == id).map(|(who, _)| *who);
-                let is_only = holders.clone().all(|other| other == who);
+                let count = holders.clone().collect::<std::collections::BTreeSet<_>>().len().min(SEVERAL as usize);
                 if holders.next_back() == Some(who) {
-                    prop_assert_eq!(ledger.holder(hash(1_000 + id)).map(|holder| holder.is_only), Some(is_only));
+                    prop_assert_eq!(ledger.holder(hash(1_000 + id)).map(|holder| holder.count as usize), Some(count));
                 }
             }
         }

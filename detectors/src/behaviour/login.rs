@@ -85,6 +85,11 @@ pub(crate) fn is_way_in(target: &[u8]) -> bool {
     words::purpose(endpoint::path(target)).is_way_in()
 }
 
+/// Whether a target is, by the words of its path, for those who want an account.
+pub(crate) fn is_registration(target: &[u8]) -> bool {
+    words::purpose(endpoint::path(target)).is_registration
+}
+
 /// What a small body has under `name`, encodings of forms undone.
 pub(crate) fn named<'a>(body: &'a [u8], content_type: &[u8], name: &[u8]) -> Option<Cow<'a, [u8]>> {
     let mut found = None;

@@ -85,6 +85,9 @@ const POWERFUL: [&[u8]; 8] =
 const PUBLIC: [&[u8]; 9] =
     [b"login", b"health", b"healthz", b"ready", b"livez", b"ping", b"version", b"assets", b"static"];
 
+/// Ends of paths behind which the content says which operation is asked for.
+const MULTIPLEXED: [&[u8]; 5] = [b"graphql", b"gql", b"rpc", b"jsonrpc", b"soap"];
+
 /// How much the words of a path say that it is not for everybody.
 pub(super) fn restricted(path: &[u8]) -> Option<Restricted> {
     let is = |words: &[&[u8]], word: &[u8]| words.iter().any(|known| known.eq_ignore_ascii_case(word));
@@ -118,6 +121,11 @@ fn observe(seen: &mut Seen<'_>) {
         return;
     }
     let path = endpoint::path(request.target);
+    // Where all operations share an address, what is public and what is not looks like one that answers some and others not.
+    let last = endpoint::segments(path).last().unwrap_or_default();
+    if MULTIPLEXED.iter().any(|known| known.eq_ignore_ascii_case(last)) {
+        return;
+    }
     if words(path).any(|word| PUBLIC.iter().any(|known| known.eq_ignore_ascii_case(word))) {
         return;
     }
@@ -169,10 +177,13 @@ impl Judge for State {
             return;
         }
         if before.keyed > 0 && (before.selves >= SELVES || before.closed > before.open) {
+            let selves = match before.selves {
+                0 => String::new(),
+                selves => format!(", at least {selves} callers about themselves"),
+            };
             let because = Some(format!(
-                "The operation answered {} times with a credential, for at least {} callers about themselves, and refused {} \
-                 without one.",
-                before.keyed, before.selves, before.closed
+                "The operation answered {} times with a credential{selves}, and refused {} without one.",
+                before.keyed, before.closed
             ));
             let finding = Finding::new(&DETECTOR, "unlike_others", Subject::Endpoint, Severity::Medium);
             findings.about(visit, Finding { because, ..finding });

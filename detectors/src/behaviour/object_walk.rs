@@ -9,8 +9,8 @@
 //! owners differ, or they were shown to somebody else only. Time plays no part, so slowness hides nothing; the token's
 //! subject is the walker, so changing addresses hides nothing.
 //!
-//! Not told: objects that are served to anyone without a credential (a catalogue), and a program of a credential kind that
-//! no people use, as long as it finds all it asks for.
+//! Not told: objects that are served to anyone without a credential (a catalogue). A program with a key, where no people have
+//! one, is told with low severity at most, as long as it finds what it asks for.
 //!
 //! Also here, because it needs the same ledger: a *change* to a foreign object, at a resource where everybody else keeps
 //! to their own (function-level authorisation). One is enough.
@@ -25,7 +25,7 @@ use std::net::IpAddr;
 
 use super::bounded::Bounded;
 use super::disclosure::{self, Shown};
-use super::ledger::Ledger;
+use super::ledger::{Holder, Ledger};
 use super::{Behaviour, Fact, Findings, Judge};
 use crate::finding::{Confidence, Detector, Family, Finding, Severity, Subject};
 use crate::identity::CredentialKind;
@@ -139,6 +139,8 @@ enum Norm {
     Peers,
     /// They use their own subject as the id.
     OwnSubject,
+    /// There are none, and it has the key of a program: that may read everybody's, and has its ids from somewhere.
+    Program,
 }
 
 /// What is usual at a resource, for one kind of credential.
@@ -220,8 +222,8 @@ impl State {
         let is_new = !walk.objects.contains(&object.hash);
         if is_new && walk.objects.len() < DISTINCT {
             walk.note(visit.outcome, object, owner);
-            walk.others += u32::from(holder.is_some_and(|holder| holder.is_only && !holder.is(who)));
-            walk.shared += u32::from(holder.is_some_and(|holder| !holder.is_only));
+            walk.others += u32::from(holder.is_some_and(|holder| holder.is_only() && !holder.is(who)));
+            walk.shared += u32::from(holder.is_some_and(Holder::is_one_of_several));
         }
         let is_rule = usual.is_rule(limits);
         let others = usual.others(actor, walk.objects.len());
@@ -246,11 +248,11 @@ impl State {
         });
         let is_known = usual.accepted > 0 || usual.refused > 0;
         if (is_new || walk.objects.len() == DISTINCT) && walk.objects.len() >= least && is_known {
-            // A program that alone has its kind of credential has its ids from somewhere.
-            let norm = match (is_by_subject, is_rule || usual.keepers.len() >= limits.keepers) {
-                (true, _) => Norm::OwnSubject,
-                (false, true) => Norm::Peers,
-                (false, false) => Norm::Unknown,
+            let norm = match () {
+                () if is_by_subject => Norm::OwnSubject,
+                () if is_rule || usual.keepers.len() >= limits.keepers => Norm::Peers,
+                () if kind == Some(CredentialKind::ApiKey) => Norm::Program,
+                () => Norm::Unknown,
             };
             if let Some((severity, why)) = walk.sign(limits, is_public, norm) {
                 findings.about(visit, told(walk, visit, severity, &why, others));
@@ -331,18 +333,19 @@ impl Walk {
         if is_public || self.accepted < 3 {
             return None;
         }
+        if denied * 5 >= all {
+            return Some((Severity::High, format!("{denied} were refused or not there")));
+        }
         let why = if norm == Norm::OwnSubject && self.accepted as usize >= limits.accounts {
             "everybody else used their own subject as the id".to_owned()
         } else if self.owners.len() >= OWNERS {
             format!("they belong to {} different owners", self.owners.len())
         } else if self.others >= OTHERS {
             format!("{} had been shown to somebody else only", self.others)
-        } else if denied * 5 >= all {
-            format!("{denied} were refused or not there")
         } else {
             runs.filter(|_| norm == Norm::Peers)?
         };
-        Some((Severity::High, why))
+        Some((if norm == Norm::Program { Severity::Low } else { Severity::High }, why))
     }
 
     /// How the numbers lie when they were walked through rather than met: in one direction by small steps, or, in any
@@ -566,13 +569,36 @@ mod tests {
     }
 
     #[test]
+    fn what_its_owner_and_the_staff_were_shown_is_still_the_owners() {
+        let mut list = asks(50, "/all", 0, 200);
+        list.objects = Objects::default();
+        let staff = shows(list, 1_000..1_090, None);
+        let foreign: Vec<u64> = (0..8).flat_map(|who| 1_000 + who * 10..1_004 + who * 10).collect();
+        let walk =
+            foreign.into_iter().map(|id| shows(asks(7, "/orders/7", id, 200), [], Some(100 + (id - 1_000) / 10)));
+        assert!(severities(crowd().chain([staff]).chain(walk)).contains(&Severity::High));
+    }
+
+    #[test]
     fn a_job_that_alone_has_its_kind_of_key_and_finds_everything_is_no_walk() {
         let job = (0..200).map(|id| {
             let mut asks = asks(7, "/orders/7", id, 200);
             asks.credential = Some(Credential { kind: CredentialKind::ApiKey, hash: Hash(7) });
             asks
         });
-        assert!(severities(crowd().chain(job)).is_empty());
+        assert!(severities(crowd().chain(job.clone())).is_empty());
+        // It reads what belongs to people, and was shown to them; that is noted.
+        let of_people = job.clone().map(|asks| shows(asks, [], Some(500)));
+        assert!(severities(crowd().chain(of_people)).is_empty());
+        let of_many = job.clone().enumerate().map(|(n, asks)| shows(asks, [], Some(500 + n as u64)));
+        assert!(severities(crowd().chain(of_many)).iter().all(|severity| *severity == Severity::Low));
+        let guesses = job.enumerate().map(|(n, mut asks)| {
+            if n % 3 == 0 {
+                (asks.context.status, asks.outcome) = (Some(404), Outcome::NotFound);
+            }
+            asks
+        });
+        assert!(severities(crowd().chain(guesses)).contains(&Severity::High));
     }
 
     #[test]

@@ -150,6 +150,9 @@ const CLIENTS: usize = 32_768;
 const ACCOUNTS: usize = 32_768;
 /// Secrets that failed, at most about 400 octets each: 13 MB.
 const SECRETS: usize = 32_768;
+/// The share, in percent, where accounts that a limit kept closed are counted: it keeps out an office as well, of which
+/// many have got in before.
+const SHARE_LIMITED: usize = 90;
 /// How many different things of each kind are told apart for each of them.
 const TOLD_APART: usize = 32;
 
@@ -171,6 +174,8 @@ struct Client {
     failures: u32,
     /// Accounts that did not let it in.
     closed: Few,
+    /// How many of them were never tried, for too many attempts before.
+    limited: usize,
     /// Accounts that did.
     entered: Few,
     run: Run,
@@ -311,11 +316,7 @@ impl State {
         match attempt.verdict {
             Verdict::Out => self.failed(visit, attempt, findings),
             Verdict::In => self.entered(visit, attempt, findings),
-            Verdict::Limited => {
-                if let Some(client) = self.clients.get_mut(&(visit.client(), visit.server)) {
-                    client.run = Run::default();
-                }
-            }
+            Verdict::Limited => self.limited(visit, attempt, findings),
             Verdict::None => {}
         }
     }
@@ -332,23 +333,48 @@ impl State {
             client.entered.remove(account);
             client.closed.insert(account);
         }
-        let is_list = client.is_list(self.limits);
-        if is_list {
-            client.is_told = true;
-            let because = format!(
-                "{} accounts did not let it in and {} did in {}; behind the address of an office fewer than {} fail.",
-                client.closed.told(),
-                client.entered.len(),
-                lasting(now.since(client.first)),
-                self.limits.accounts
-            );
-            let severity =
-                if client.closed.len() >= twice(self.limits.accounts) { Severity::High } else { Severity::Medium };
-            say(visit, findings, &MANY_ACCOUNTS, "unentered_accounts", Subject::ClientAtEndpoint, severity, because);
-        }
+        let is_list = self.listed(visit, findings);
         let is_guessed = self.guessed(visit, attempt, findings);
         let is_sprayed = self.sprayed(visit, attempt, findings);
         self.unlimited(visit, is_list || is_guessed || is_sprayed, findings);
+    }
+
+    /// Too many attempts: who goes on is not stopped by it, and nobody knows what the password would have been good for.
+    fn limited(&mut self, visit: &Visit, attempt: &Attempt, findings: &mut Findings<'_>) {
+        let Some(client) = self.clients.get_mut(&(visit.client(), visit.server)).filter(|client| client.failures > 0)
+        else {
+            return;
+        };
+        client.run = Run::default();
+        client.last = visit.started;
+        if let Some(account) = attempt.account
+            && !client.closed.0.contains(&account)
+            && !client.entered.0.contains(&account)
+        {
+            client.closed.insert(account);
+            client.limited = client.limited.saturating_add(1);
+        }
+        self.listed(visit, findings);
+        self.guessed(visit, attempt, findings);
+    }
+
+    /// Many accounts that one client cannot enter.
+    fn listed(&mut self, visit: &Visit, findings: &mut Findings<'_>) -> bool {
+        let limits = self.limits;
+        let Some(client) = self.clients.get_mut(&(visit.client(), visit.server)).filter(|it| it.is_list(limits)) else {
+            return false;
+        };
+        client.is_told = true;
+        let because = format!(
+            "{} accounts did not let it in and {} did in {}; behind the address of an office fewer than {} fail.",
+            client.closed.told(),
+            client.entered.len(),
+            lasting(visit.started.since(client.first)),
+            limits.accounts
+        );
+        let severity = if client.closed.len() >= twice(limits.accounts) { Severity::High } else { Severity::Medium };
+        say(visit, findings, &MANY_ACCOUNTS, "unentered_accounts", Subject::ClientAtEndpoint, severity, because);
+        true
     }
 
     /// Different secrets for one account.
@@ -505,7 +531,9 @@ impl Client {
     /// Whether it tries accounts of a list.
     fn is_list(&self, limits: Limits) -> bool {
         let (closed, entered) = (self.closed.len(), self.entered.len());
-        closed >= limits.accounts && closed * 100 >= limits.share * (closed + entered)
+        let is_most =
+            |closed: usize, share: usize| closed >= limits.accounts && closed * 100 >= share * (closed + entered);
+        is_most(closed.saturating_sub(self.limited), limits.share) || is_most(closed, limits.share.max(SHARE_LIMITED))
     }
 }
 

@@ -201,7 +201,7 @@ impl State {
                 because: Some(format!(
                     "About {count} different values of type {noun} in {minutes:.0} min; {compared}."
                 )),
-                items: 0,
+                items: u32::try_from(*count).unwrap_or(u32::MAX),
                 ..Finding::new(&DETECTOR, "distinct_values", Subject::Client, severity)
             };
             findings.about(visit, finding);
@@ -242,6 +242,7 @@ mod tests {
         let (observations, _) = judge(&VOLUME, at_once);
         assert_eq!(observations.len(), 1);
         assert_eq!(observations[0].findings[0].severity, Severity::High);
+        assert!(observations[0].findings[0].items >= 2_000);
         let because = observations[0].findings[0].because.clone().unwrap();
         assert!(
             because.ends_with("values of type email in 0 min; 99 % of 100 others received fewer than 4."),

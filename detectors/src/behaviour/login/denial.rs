@@ -10,6 +10,7 @@ use super::{is_way_in, words};
 use crate::behaviour::logout;
 use crate::endpoint;
 use crate::exchange::{Request, Response};
+use crate::visit::Outcome;
 
 /// The largest answer that only says no, in octets: a code, a text, and the path and time that frameworks add.
 const LONGEST: u64 = 512;
@@ -17,14 +18,14 @@ const LONGEST: u64 = 512;
 /// How many names of an answer are looked at.
 const NAMES: usize = 16;
 
-/// Whether a response refuses the request although its status does not say so.
-pub(crate) fn denies(request: &Request<'_>, response: &Response<'_>) -> bool {
-    let is_denial = match response.status {
-        302 | 303 | 307 => response.fields.get("location").is_some_and(is_login_page),
+/// What a response says to the request although its status does not: that one has to log in, or that nothing is there.
+pub(crate) fn denies(request: &Request<'_>, response: &Response<'_>) -> Option<Outcome> {
+    let meant = match response.status {
+        302 | 303 | 307 if response.fields.get("location").is_some_and(is_login_page) => Some(Outcome::SentToLogin),
         200 => says_denied(response),
-        _ => return false,
+        _ => None,
     };
-    is_denial && !is_way_in(request.target) && !logout::is_logout(request)
+    meant.filter(|_| !is_way_in(request.target) && !logout::is_logout(request))
 }
 
 /// Whether a reference leads to where one logs in: by the words of its path, or as a request for authorisation (RFC 6749
@@ -40,13 +41,13 @@ fn is_login_page(reference: &[u8]) -> bool {
         || endpoint::segments(path).any(words::is_login_word)
 }
 
-fn says_denied(response: &Response<'_>) -> bool {
+fn says_denied(response: &Response<'_>) -> Option<Outcome> {
     let content = response.content.bytes;
     if response.content.len > LONGEST || content.first() != Some(&b'{') {
-        return false;
+        return None;
     }
     // What most answers are is told by their first few names; only one that speaks of an error is read for what it says.
-    let (mut is_fine, mut is_code, mut speaks) = (false, false, false);
+    let (mut is_fine, mut is_code, mut is_missing, mut speaks) = (false, false, false, false);
     pairs::pairs(Form::Json, content, NAMES, |name, value| {
         let is = |words: &[&[u8]]| words.iter().any(|word| name.eq_ignore_ascii_case(word));
         match value {
@@ -55,16 +56,24 @@ fn says_denied(response: &Response<'_>) -> bool {
             Value::Number(code) | Value::Text(code) if code.len() <= 3 && is(&CODES) => {
                 is_fine |= matches!(code, b"0" | b"00" | b"200" | b"201" | b"ok" | b"OK");
                 is_code |= matches!(code, b"401" | b"403");
+                is_missing |= code == b"404";
             }
             Value::Text(_) | Value::Inner => speaks |= is(&SPEECH),
             _ => {}
         }
     });
-    !is_fine && (is_code || speaks && words::says_denied(content) && answer::told(Form::Json, content) == Verdict::Out)
+    let is_denied =
+        || is_code || speaks && words::says_denied(content) && answer::told(Form::Json, content) == Verdict::Out;
+    match () {
+        () if is_fine => None,
+        () if is_denied() => Some(Outcome::SentToLogin),
+        () if is_missing && speaks => Some(Outcome::NotFound),
+        () => None,
+    }
 }
 
 /// Names that hold a code in answers of one form.
-const CODES: [&[u8]; 6] = [b"code", b"status", b"statuscode", b"status_code", b"errcode", b"errorcode"];
+const CODES: [&[u8]; 7] = [b"code", b"status", b"statuscode", b"status_code", b"errcode", b"errorcode", b"error_code"];
 /// Names that say what went wrong.
 const SPEECH: [&[u8]; 8] = [b"error", b"errors", b"message", b"msg", b"errmsg", b"detail", b"status", b"reason"];
 
@@ -74,6 +83,10 @@ mod tests {
     use crate::exchange::{Content, FieldLine, Fields, Version};
 
     fn denied(target: &str, status: u16, location: &str, content: &str) -> bool {
+        means(target, status, location, content) == Some(Outcome::SentToLogin)
+    }
+
+    fn means(target: &str, status: u16, location: &str, content: &str) -> Option<Outcome> {
         let bytes = format!("Location{location}");
         let line = FieldLine { name: 0, name_len: 8, value: 8, value_len: location.len() as u32 };
         let lines = if location.is_empty() { &[][..] } else { std::slice::from_ref(&line) };
@@ -130,6 +143,25 @@ mod tests {
             "",
         ] {
             assert!(!denied("/orders", 200, "", content), "{content}");
+        }
+    }
+
+    #[test]
+    fn nothing_there_with_a_status_that_says_yes() {
+        let means = |content| means("/orders?no=7", 200, "", content);
+        for content in [
+            r#"{"status":"error","error_code":404,"msg":"no such order"}"#,
+            r#"{"code":"404","message":"Nicht gefunden"}"#,
+        ] {
+            assert_eq!(means(content), Some(Outcome::NotFound), "{content}");
+        }
+        for content in [
+            r#"{"id":404,"message":"hello"}"#,
+            r#"{"code":404,"name":"Berlin"}"#,
+            r#"{"success":true,"code":404,"message":"of a link"}"#,
+            r#"{"links":[{"url":"/a","status":404}]}"#,
+        ] {
+            assert_eq!(means(content), None, "{content}");
         }
     }
 }

@@ -402,7 +402,14 @@ pub(super) fn says_failure(text: &[u8]) -> bool {
 }
 
 /// Words in an answer that say: not without logging in, or not you.
-const DENIALS: [&[u8]; 20] = [
+const DENIALS: [&[u8]; 27] = [
+    b"keyinvalid",
+    b"invalidkey",
+    b"invalidapikey",
+    b"notsignedin",
+    b"keineberechtigung",
+    b"nichtautorisiert",
+    b"noautorizado",
     b"unauthor",
     b"notauthor",
     b"unauthent",

@@ -160,6 +160,27 @@ fn limits_and_growing_waits_are_controls() {
 }
 
 #[test]
+fn who_goes_on_past_a_limit_is_no_less_of_a_guesser() {
+    let verdict = |n: u64| if n < 5 { Out } else { Verdict::Limited };
+    let list = found((0..30).map(|n| at(n as f64, attempt("10.0.0.1", n, n, verdict(n)))));
+    assert!(names(&list).contains(&("credential_stuffing.many_accounts", Severity::Medium)));
+    let guesses = found((0..30).map(|n| at(n as f64, attempt("10.0.0.1", 1, n, verdict(n)))));
+    assert!(names(&guesses).contains(&("credential_stuffing.brute_force", Severity::Medium)));
+    // An office: some mistype and some get in, until what the address may try is used up.
+    let office = (0..30).map(|n| {
+        let verdict = match n {
+            0..10 if n % 2 == 0 => Out,
+            0..10 => In,
+            _ => Verdict::Limited,
+        };
+        at(n as f64, attempt("10.0.0.1", n, n, verdict))
+    });
+    assert!(found(office).is_empty());
+    // A limit for everybody.
+    assert!(found((0..30).map(|n| at(n as f64, attempt("10.0.0.1", n, n, Verdict::Limited)))).is_empty());
+}
+
+#[test]
 fn state_is_bounded_and_attacks_are_found_among_a_million_clients_and_accounts() {
     let crowd = (0..1_000_000_u32).map(|n| {
         let address = std::net::Ipv4Addr::from(0x1400_0000 + n).to_string();
