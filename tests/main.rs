@@ -8,6 +8,8 @@ mod cases;
 mod cli;
 /// A larger corpus, where one is given.
 mod corpus;
+/// A million clients, and attacks among them.
+mod crowd;
 /// The demo: a shop, its customers and its attackers.
 mod demo;
 /// What is in deploy/ fits the program.

@@ -98,6 +98,13 @@ pub(super) fn restricted(path: &[u8]) -> Option<Restricted> {
     })
 }
 
+/// Whether all operations share this address: what is public and what is not looks like one operation that answers some
+/// and others not.
+fn is_multiplexed(path: &[u8]) -> bool {
+    let last = endpoint::segments(path).last().unwrap_or_default();
+    MULTIPLEXED.iter().any(|known| known.eq_ignore_ascii_case(last))
+}
+
 fn words(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     endpoint::segments(path).flat_map(|segment| segment.split(|octet| b"-_.".contains(octet)))
 }
@@ -121,9 +128,7 @@ fn observe(seen: &mut Seen<'_>) {
         return;
     }
     let path = endpoint::path(request.target);
-    // Where all operations share an address, what is public and what is not looks like one that answers some and others not.
-    let last = endpoint::segments(path).last().unwrap_or_default();
-    if MULTIPLEXED.iter().any(|known| known.eq_ignore_ascii_case(last)) {
+    if is_multiplexed(path) {
         return;
     }
     if words(path).any(|word| PUBLIC.iter().any(|known| known.eq_ignore_ascii_case(word))) {
@@ -228,6 +233,12 @@ mod tests {
         let mut open = visit("10.0.0.2", path, 200);
         open.facts.push(Fact::Unauthenticated(restricted));
         open
+    }
+
+    #[test]
+    fn an_address_of_many_operations_is_no_single_one() {
+        assert!([&b"/graphql"[..], b"/api/GraphQL", b"/v1/json/rpc/"].into_iter().all(is_multiplexed));
+        assert!(![&b"/graphql/schema"[..], b"/rpc/orders", b"/"].into_iter().any(is_multiplexed));
     }
 
     #[test]
