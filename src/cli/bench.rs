@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use apitap_detectors::finding::Family;
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 
@@ -36,12 +37,16 @@ enum Stage {
 impl Stage {
     const ALL: [Self; 3] = [Self::Exchanges, Self::Content, Self::Behaviour];
 
-    /// The detectors of its round; `None` are those that are configured.
-    const fn detectors(self) -> Option<&'static str> {
-        match self {
-            Self::Exchanges => Some("none"),
-            Self::Content => Some("pii,secret"),
-            Self::Behaviour => None,
+    /// Which of the detectors that are asked for run in its round.
+    fn detectors(self, asked: Option<&[String]>) -> Option<Vec<String>> {
+        const CONTENT: [Family; 2] = [Family::Pii, Family::Secret];
+        let is_of_content =
+            |name: &&String| CONTENT.iter().any(|family| name.split('.').next() == Some(family.as_str()));
+        match (self, asked) {
+            (Self::Exchanges, _) => Some(Vec::new()),
+            (Self::Content, None) => Some(CONTENT.map(|family| family.as_str().to_owned()).to_vec()),
+            (Self::Content, Some(asked)) => Some(asked.iter().filter(is_of_content).cloned().collect()),
+            (Self::Behaviour, asked) => asked.map(<[_]>::to_vec),
         }
     }
 
@@ -104,12 +109,12 @@ pub(super) fn run(args: &BenchArgs, config: &Config) -> Exit {
 fn measure(args: &BenchArgs, config: &Config) -> Result<Measured, (Exit, String)> {
     let stop = Arc::new(AtomicBool::new(false));
     signals::stop_on_signal(stop.clone()).map_err(|error| (Exit::Failed, error.to_string()))?;
-    let mut settings = Vec::new();
-    for stage in Stage::ALL {
-        let mut options = args.analysis.clone();
-        options.detectors = stage.detectors().map(str::to_owned).or(options.detectors);
-        settings.push(super::worker_settings(&options, config, &Keys::Public).map_err(|line| (Exit::Usage, line))?);
-    }
+    let asked = super::worker_settings(&args.analysis, config, &Keys::Public).map_err(|line| (Exit::Usage, line))?;
+    let settings = Stage::ALL.map(|stage| {
+        let mut settings = asked.clone();
+        settings.detectors.only = stage.detectors(asked.detectors.only.as_deref());
+        settings
+    });
     let octets = size(&args.files).map_err(|line| (Exit::Failed, line))?;
     // The first round finds the files on the disk, the others in memory.
     round(&args.files, &settings[0], &stop)?;
@@ -215,6 +220,19 @@ mod tests {
         let cost: Vec<_> = rows.iter().map(|row| (row.cpu_seconds, row.share)).collect();
         assert_eq!(cost, [(1.0, 25.0), (2.0, 50.0), (1.0, 25.0), (4.0, 100.0)]);
         assert_eq!((rows[3].gbit_per_second, rows[3].exchanges_per_second), (Some(2.0), Some(125.0)));
+    }
+
+    #[test]
+    fn a_narrow_list_stays_narrow_in_every_stage() {
+        let of = |stage: Stage, asked: &[&str]| {
+            let asked: Vec<_> = asked.iter().map(|name| (*name).to_owned()).collect();
+            stage.detectors(Some(&asked)).unwrap().join(",")
+        };
+        assert_eq!(of(Stage::Content, &["pii.email", "scan", "secret"]), "pii.email,secret");
+        assert_eq!(of(Stage::Exchanges, &["pii"]) + &of(Stage::Content, &[]), "");
+        assert_eq!(of(Stage::Behaviour, &["pii.email", "scan"]), "pii.email,scan");
+        assert_eq!(Stage::Content.detectors(None).unwrap(), ["pii", "secret"]);
+        assert_eq!(Stage::Behaviour.detectors(None), None);
     }
 
     #[test]

@@ -27,6 +27,7 @@ use crate::visit::Hash;
 
 pub use answer::Verdict;
 pub(crate) use denial::denies;
+pub(crate) use words::plain;
 
 /// Somebody tried to get in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

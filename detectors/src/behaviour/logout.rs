@@ -151,15 +151,8 @@ fn ending(request: &Request<'_>) -> Option<Ending> {
         return None;
     }
     for segment in endpoint::segments(path) {
-        let mut plain = [0; 32];
-        let mut len = 0;
-        for octet in segment.iter().filter(|octet| octet.is_ascii_alphabetic()) {
-            if let Some(place) = plain.get_mut(len) {
-                *place = octet.to_ascii_lowercase();
-                len += 1;
-            }
-        }
-        let word = plain.get(..len).unwrap_or_default();
+        let mut short = [0; 64];
+        let Some(word) = login::plain(segment, &mut short) else { continue };
         if LOGOUTS.iter().any(|logout| word.starts_with(logout) || word.ends_with(logout)) {
             return Some(Ending::Own);
         }

@@ -326,24 +326,22 @@ static LIKE_A_SECRET: Detector = Detector {
 
 /// A type that no class took.
 pub(crate) static VACANT: Kind = Kind {
-    detector: Detector { name: "own", family: Family::Pii, ..LIKE_VACANT },
+    detector: Detector {
+        name: "own",
+        family: Family::Pii,
+        title: "",
+        description: "",
+        remediation: "",
+        owasp: "",
+        cwe: "",
+        attack: "",
+    },
     weight: Weight::Given(Severity::Info),
     names: &[],
     told: Told::Form,
     confidence: Confidence::Low,
     normalise: Some,
     mask: |_| String::new(),
-};
-
-const LIKE_VACANT: Detector = Detector {
-    name: "",
-    family: Family::Pii,
-    title: "",
-    description: "",
-    remediation: "",
-    owasp: "",
-    cwe: "",
-    attack: "",
 };
 
 /// Whether a value under a class's name is one: not empty, `null`, `***` or the like.

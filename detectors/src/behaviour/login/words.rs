@@ -476,7 +476,7 @@ fn says(text: &[u8], list: &[&[u8]]) -> bool {
 }
 
 /// A text with ASCII letters small and everything between words gone; `None` when it is longer than a name is.
-fn plain<'a>(text: &[u8], out: &'a mut [u8]) -> Option<&'a [u8]> {
+pub(crate) fn plain<'a>(text: &[u8], out: &'a mut [u8]) -> Option<&'a [u8]> {
     let mut len = 0;
     let octets = text.iter().filter(|octet| octet.is_ascii_alphanumeric() || !octet.is_ascii());
     for octet in octets {
